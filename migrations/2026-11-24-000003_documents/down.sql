@@ -1,0 +1,1 @@
+DROP TABLE event_cities, events, claims, sources;

@@ -1,0 +1,1 @@
+DROP TABLE record_versions, detentions, protocols, violations, records;

@@ -1,0 +1,1 @@
+DROP TABLE counts, count_deltas;

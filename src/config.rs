@@ -1,0 +1,81 @@
+//! Every setting of the program: its flag, its environment name and its default. Nothing else reads the
+//! environment.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::Args;
+
+/// Where the database is. With no URL the program keeps a private PostgreSQL in the data directory.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Storage {
+    /// Directory for the private PostgreSQL and the keys
+    /// [default: /var/lib/baqylau for root, else the user's data directory]
+    #[arg(long, env = "BAQYLAU_DATA_DIR", global = true)]
+    pub data_dir: Option<PathBuf>,
+
+    /// An existing PostgreSQL (15 or newer) to use instead of the private one; TLS as `sslmode` says
+    #[arg(long, env = "DATABASE_URL", global = true, hide_env_values = true)]
+    pub database_url: Option<String>,
+}
+
+impl Storage {
+    /// The data directory in force.
+    pub fn data_dir(&self) -> PathBuf {
+        self.data_dir.clone().unwrap_or_else(|| {
+            if nix::unistd::geteuid().is_root() {
+                return PathBuf::from("/var/lib/baqylau");
+            }
+            directories::ProjectDirs::from("", "", "baqylau")
+                .map_or_else(|| PathBuf::from("baqylau-data"), |dirs| dirs.data_dir().to_owned())
+        })
+    }
+}
+
+/// How the service listens and what it allows.
+#[derive(Args, Clone, Debug)]
+pub struct Service {
+    /// Address and port to listen on; port 0 takes a free one
+    #[arg(long, env = "BAQYLAU_LISTEN", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+
+    /// E-mail of the administrator made at the first start
+    #[arg(long, env = "BAQYLAU_ADMIN_EMAIL", default_value = "admin@baqylau.local")]
+    pub admin_email: String,
+
+    /// Password of that administrator; without it one is made and printed once
+    #[arg(long, env = "BAQYLAU_ADMIN_PASSWORD", hide_env_values = true)]
+    pub admin_password: Option<String>,
+
+    /// Key that signs access tokens, 32 bytes in base64; without it one is made and kept in the data
+    /// directory as `token.key`. Give all instances of one service the same
+    #[arg(long, env = "BAQYLAU_TOKEN_KEY", hide_env_values = true)]
+    pub token_key: Option<String>,
+
+    /// Connections to PostgreSQL
+    #[arg(long, env = "BAQYLAU_DB_CONNECTIONS", default_value_t = 32)]
+    pub db_connections: usize,
+
+    /// Requests a minute from one account, or one address when not signed in; 0 allows any number
+    #[arg(long, env = "BAQYLAU_RATE_LIMIT", default_value_t = 600)]
+    pub rate_limit: u32,
+
+    /// Failed-or-not sign-in attempts an hour for one account (an address gets ten times that); 0: any
+    #[arg(long, env = "BAQYLAU_LOGIN_LIMIT", default_value_t = 30)]
+    pub login_limit: u32,
+
+    /// Believe the last address in `X-Forwarded-For`: only behind a proxy that sets it
+    #[arg(long, env = "BAQYLAU_TRUST_PROXY")]
+    pub trust_proxy: bool,
+
+    /// HTTP worker threads [default: one a core]
+    #[arg(long, env = "BAQYLAU_WORKERS")]
+    pub workers: Option<usize>,
+
+    /// Seconds that requests in flight get to finish on SIGTERM
+    #[arg(long, env = "BAQYLAU_SHUTDOWN_SECONDS", default_value_t = 30)]
+    pub shutdown_seconds: u64,
+
+    /// Log lines as JSON
+    #[arg(long, env = "BAQYLAU_LOG_JSON", global = true)]
+    pub log_json: bool,
+}

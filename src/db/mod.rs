@@ -1,0 +1,56 @@
+//! PostgreSQL: the pool, the private cluster, migrations and the schema.
+
+pub mod copy;
+pub mod embedded;
+pub mod migrations;
+pub mod pool;
+mod programs;
+pub mod schema;
+
+pub use pool::{Connection, Pool};
+
+/// What can go wrong between the program and PostgreSQL.
+#[derive(Debug, thiserror::Error)]
+pub enum DbError {
+    /// No connection could be had: the database is away or all connections are busy.
+    #[error("the database is not reachable: {0}")]
+    Unavailable(String),
+    #[error(transparent)]
+    Query(#[from] diesel::result::Error),
+    #[error("PostgreSQL: {0}")]
+    Postgres(#[from] tokio_postgres::Error),
+    /// A stored value that the domain does not know: a newer program wrote it, or a hand did.
+    #[error("a stored value is not understood: {0}")]
+    Corrupt(String),
+}
+
+/// The result of a store's work.
+pub type DbResult<T> = Result<T, DbError>;
+
+impl DbError {
+    /// Whether trying again later may help: the connection was lost, not the statement wrong.
+    pub fn is_transient(&self) -> bool {
+        use diesel::result::{DatabaseErrorKind, Error};
+        match self {
+            Self::Unavailable(_) => true,
+            Self::Query(Error::DatabaseError(kind, info)) => {
+                matches!(
+                    kind,
+                    DatabaseErrorKind::ClosedConnection
+                        | DatabaseErrorKind::SerializationFailure
+                        | DatabaseErrorKind::UnableToSendCommand
+                ) || ["terminating connection", "shutting down", "starting up", "connection closed"]
+                    .iter()
+                    .any(|sign| info.message().contains(sign))
+            }
+            Self::Query(Error::BrokenTransactionManager) => true,
+            Self::Postgres(error) => error.is_closed(),
+            _ => false,
+        }
+    }
+}
+
+/// Reads a stored word into the domain's type.
+pub fn stored<T: std::str::FromStr>(word: &str) -> DbResult<T> {
+    word.parse().map_err(|_| DbError::Corrupt(format!("{} {word:?}", std::any::type_name::<T>())))
+}

@@ -1,0 +1,124 @@
+//! Pooled connections.
+
+use std::time::Duration;
+
+use diesel::ConnectionError;
+use diesel_async::{
+    AsyncPgConnection, SimpleAsyncConnection,
+    pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod, deadpool},
+};
+use futures_util::FutureExt;
+use tokio::runtime::Handle;
+
+use super::{DbError, DbResult};
+
+/// A connection taken from the pool; it goes back when dropped.
+pub type Connection = deadpool::Object<AsyncPgConnection>;
+
+/// How long a request waits for a connection before it is told to come back (503).
+const WAIT: Duration = Duration::from_secs(5);
+
+/// The program's connections to PostgreSQL.
+#[derive(Clone)]
+pub struct Pool {
+    inner: deadpool::Pool<AsyncPgConnection>,
+    url: String,
+}
+
+impl Pool {
+    /// Makes a pool of at most `size` connections; none is opened yet.
+    ///
+    /// # Errors
+    /// When the URL is not one PostgreSQL understands.
+    pub fn new(url: &str, size: usize) -> anyhow::Result<Self> {
+        url.parse::<tokio_postgres::Config>()?;
+        let runtime = Handle::current();
+        let mut config = ManagerConfig::default();
+        config.recycling_method = RecyclingMethod::Fast;
+        config.custom_setup = Box::new(move |url| {
+            // Connections are driven by the main runtime: an HTTP worker that is busy, or gone, must not
+            // stall the others' queries.
+            let (runtime, url) = (runtime.clone(), url.to_owned());
+            async move {
+                runtime
+                    .spawn(async move {
+                        let mut conn = open(&url).await?;
+                        conn.batch_execute("SET statement_timeout = '30s'; SET lock_timeout = '10s'")
+                            .await
+                            .map_err(ConnectionError::CouldntSetupConfiguration)?;
+                        Ok(conn)
+                    })
+                    .await
+                    .map_err(bad)?
+            }
+            .boxed()
+        });
+        let manager = AsyncDieselConnectionManager::new_with_config(url, config);
+        let inner = deadpool::Pool::builder(manager)
+            .max_size(size)
+            .runtime(::deadpool::Runtime::Tokio1)
+            .wait_timeout(Some(WAIT))
+            .create_timeout(Some(WAIT))
+            .build()?;
+        Ok(Self { inner, url: url.to_owned() })
+    }
+
+    /// Takes a connection, waiting at most five seconds for one.
+    pub async fn get(&self) -> DbResult<Connection> {
+        self.inner.get().await.map_err(|e| DbError::Unavailable(e.to_string()))
+    }
+
+    /// Opens a connection of its own beside the pool, for work that holds one long (exports).
+    pub async fn dedicated(&self) -> DbResult<tokio_postgres::Client> {
+        connect(&self.url).await.map_err(|e| DbError::Unavailable(e.to_string()))
+    }
+
+    /// Connections in use and the most there may be.
+    pub fn usage(&self) -> (usize, usize) {
+        let status = self.inner.status();
+        (status.size - status.available, status.max_size)
+    }
+}
+
+/// Opens one connection outside any pool.
+pub async fn open(url: &str) -> Result<AsyncPgConnection, ConnectionError> {
+    AsyncPgConnection::try_from(connect(url).await.map_err(bad)?).await
+}
+
+fn bad(error: impl std::fmt::Display) -> ConnectionError {
+    ConnectionError::BadConnection(error.to_string())
+}
+
+/// Connects, over TLS where `sslmode` asks for it (the system's certificate authorities are trusted).
+async fn connect(url: &str) -> anyhow::Result<tokio_postgres::Client> {
+    let config: tokio_postgres::Config = url.parse()?;
+    if config.get_ssl_mode() == tokio_postgres::config::SslMode::Require {
+        let (client, connection) = config.connect(tls()?).await?;
+        drive(connection);
+        return Ok(client);
+    }
+    let (client, connection) = config.connect(tokio_postgres::NoTls).await?;
+    drive(connection);
+    Ok(client)
+}
+
+fn tls() -> anyhow::Result<tokio_postgres_rustls::MakeRustlsConnect> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let config = rustls::ClientConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(tokio_postgres_rustls::MakeRustlsConnect::new(config))
+}
+
+fn drive<S>(connection: tokio_postgres::Connection<tokio_postgres::Socket, S>)
+where
+    S: tokio_postgres::tls::TlsStream + Unpin + Send + 'static,
+{
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "a database connection ended");
+        }
+    });
+}

@@ -1,0 +1,123 @@
+//! The tables, as the migrations make them.
+
+diesel::table! {
+    elections (id) { id -> Int2, slug -> Text, kind -> Text, held_on -> Date, name_kk -> Text, name_ru -> Text, name_en -> Text, }
+}
+diesel::table! {
+    regions (id) {
+        id -> Int2, slug -> Text, code -> Text, kind -> Text, name_kk -> Text, name_ru -> Text, name_en -> Text,
+        time_zone -> Text, valid_from -> Nullable<Date>, valid_to -> Nullable<Date>,
+    }
+}
+diesel::table! {
+    cities (id) {
+        id -> Int4, slug -> Text, name_kk -> Text, name_ru -> Text, name_en -> Text, time_zone -> Text,
+        latitude -> Double, longitude -> Double,
+    }
+}
+diesel::table! {
+    city_regions (city_id, region_id) { city_id -> Int4, region_id -> Int2, valid_from -> Date, valid_to -> Date, }
+}
+diesel::table! {
+    place_aliases (alias) { alias -> Text, region_id -> Nullable<Int2>, city_id -> Nullable<Int4>, }
+}
+diesel::table! {
+    polling_stations (election_id, region_id, number) {
+        election_id -> Int2, region_id -> Int2, number -> Text, city_id -> Nullable<Int4>, address -> Nullable<Text>, origin -> Text,
+    }
+}
+diesel::table! {
+    users (id) {
+        id -> Uuid, email -> Text, name -> Text, role -> Text, password_hash -> Nullable<Text>,
+        disabled_at -> Nullable<Timestamptz>, created_at -> Timestamptz,
+    }
+}
+diesel::table! {
+    user_regions (user_id, region_id) { user_id -> Uuid, region_id -> Int2, }
+}
+diesel::table! {
+    sessions (id) { id -> Uuid, user_id -> Uuid, created_at -> Timestamptz, revoked_at -> Nullable<Timestamptz>, }
+}
+diesel::table! {
+    refresh_tokens (digest) { digest -> Bytea, session_id -> Uuid, expires_at -> Timestamptz, used_at -> Nullable<Timestamptz>, }
+}
+diesel::table! {
+    sources (id) {
+        id -> Int4, slug -> Text, title -> Text, publisher -> Nullable<Text>, language -> Text,
+        published_on -> Nullable<Date>, url -> Nullable<Text>, created_at -> Timestamptz,
+    }
+}
+diesel::table! {
+    claims (id) {
+        id -> Uuid, election_id -> Int2, topic -> Text, claimant -> Text, value -> Nullable<Double>, value_is -> Text,
+        unit -> Nullable<Text>, stated_on -> Nullable<Date>, text_kk -> Text, text_ru -> Text, text_en -> Text,
+        disputes -> Nullable<Uuid>, source_id -> Int4, passage -> Nullable<Int4>, created_at -> Timestamptz,
+    }
+}
+diesel::table! {
+    events (id) {
+        id -> Uuid, election_id -> Int2, starts_on -> Date, ends_on -> Nullable<Date>, precision -> Text,
+        text_kk -> Text, text_ru -> Text, text_en -> Text, source_id -> Int4, passage -> Nullable<Int4>,
+        created_at -> Timestamptz,
+    }
+}
+diesel::table! {
+    event_cities (event_id, city_id) { event_id -> Uuid, city_id -> Int4, }
+}
+diesel::table! {
+    // `search` is made by the database and only ever used in filters.
+    records (election_id, id) {
+        election_id -> Int2, id -> Uuid, kind -> Text, region_id -> Nullable<Int2>, city_id -> Nullable<Int4>,
+        polling_station -> Nullable<Text>, occurred_at -> Timestamptz, time_precision -> Text, local_date -> Date,
+        category -> Text, severity -> Nullable<Text>, people -> Int4, description -> Text, status -> Text,
+        duplicate_of -> Nullable<Uuid>, version -> Int4, reporter_id -> Uuid, received_at -> Timestamptz,
+        updated_at -> Timestamptz, submitted_hash -> Bytea, source_id -> Nullable<Int4>, passage -> Nullable<Int4>,
+    }
+}
+diesel::table! {
+    violations (election_id, record_id) {
+        election_id -> Int2, record_id -> Uuid, stage -> Text, people_involved -> Nullable<Text>,
+    }
+}
+diesel::table! {
+    protocols (election_id, record_id) {
+        election_id -> Int2, record_id -> Uuid, voters_on_list -> Nullable<Int4>, ballots_received -> Nullable<Int4>,
+        issued_in_station -> Nullable<Int4>, issued_mobile -> Nullable<Int4>, spoiled -> Nullable<Int4>,
+        unused -> Nullable<Int4>, found_in_boxes -> Nullable<Int4>, invalid -> Nullable<Int4>,
+        signed -> Nullable<Bool>, stamped -> Nullable<Bool>, votes -> Jsonb,
+    }
+}
+diesel::table! {
+    detentions (election_id, record_id) {
+        election_id -> Int2, record_id -> Uuid, people -> Nullable<Int4>, detained_by -> Text, custody -> Text,
+        arrest_days -> Nullable<Int4>, held_at -> Nullable<Text>, stated_ground -> Nullable<Text>,
+        relatives_told -> Nullable<Bool>, lawyer_admitted -> Nullable<Bool>, sealed_person -> Nullable<Text>,
+    }
+}
+diesel::table! {
+    record_versions (election_id, record_id, version) {
+        election_id -> Int2, record_id -> Uuid, version -> Int4, action -> Text, status -> Text, actor_id -> Uuid,
+        at -> Timestamptz, note -> Nullable<Text>, content -> Nullable<Jsonb>, content_hash -> Nullable<Bytea>,
+    }
+}
+diesel::table! {
+    // Has no key in the database; diesel wants one named.
+    count_deltas (election_id, kind) {
+        election_id -> Int2, kind -> Text, region_id -> Int2, city_id -> Int4, day -> Date, category -> Text,
+        status -> Text, severity -> Text, n -> Int4, people -> Int4,
+    }
+}
+diesel::allow_tables_to_appear_in_same_query!(
+    records,
+    violations,
+    protocols,
+    detentions,
+    record_versions,
+    users,
+    sessions,
+    user_regions,
+    refresh_tokens,
+    claims,
+    events,
+    sources,
+);
