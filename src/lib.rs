@@ -1,2 +1,23 @@
+//! baqylau: an election-observation incident tracker.
+//!
+//! Each slice (`violations`, `places`, …) has the same rooms: `domain` decides and knows no HTTP and no
+//! SQL, `store` speaks diesel, `routes` speaks HTTP. `docs/ARCHITECTURE.md` tells the whole.
+
+pub mod accounts;
+pub mod aggregates;
+pub mod app;
+pub mod commands;
 pub mod config;
 pub mod db;
+pub mod detentions;
+pub mod documents;
+pub mod exports;
+pub mod faults;
+pub mod http;
+pub mod i18n;
+pub mod places;
+pub mod protocols;
+pub mod records;
+pub mod seeds;
+pub mod submissions;
+pub mod violations;

@@ -1,0 +1,11 @@
+//! People, what they may do, and how they sign in.
+
+pub mod caller;
+pub mod domain;
+pub mod password;
+pub mod routes;
+pub mod store;
+pub mod tokens;
+
+pub use caller::{Accounts, Caller};
+pub use domain::*;

@@ -1,0 +1,58 @@
+//! argon2id at the parameters that OWASP's Password Storage Cheat Sheet gives first: 19 MiB, two passes,
+//! one lane. Hashing holds a core for tens of milliseconds, so it runs off the async threads and never on
+//! all cores at once.
+
+use std::sync::LazyLock;
+
+use argon2::{
+    Algorithm, Argon2, Params, Version,
+    password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
+};
+use tokio::sync::Semaphore;
+
+/// Half of the cores, one at least: signing in must not starve submissions.
+static TURNS: LazyLock<Semaphore> = LazyLock::new(|| {
+    Semaphore::new(std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1)))
+});
+
+fn argon2() -> Argon2<'static> {
+    let params = Params::new(19 * 1024, 2, 1, None).expect("the parameters are in range");
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+}
+
+async fn in_turn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let _turn = TURNS.acquire().await.expect("never closed");
+    tokio::task::spawn_blocking(work).await.expect("hashing does not panic")
+}
+
+/// The hash of `password` in PHC form, with a fresh salt.
+pub async fn hash(password: String) -> String {
+    in_turn(move || argon2().hash_password(password.as_bytes()).expect("hashing works").to_string()).await
+}
+
+/// Whether `password` is the one of `hash`. Without a hash (no such account) the same work is done, so
+/// that the time taken tells nothing.
+pub async fn verify(password: String, hash: Option<String>) -> bool {
+    static NOBODY: LazyLock<String> =
+        LazyLock::new(|| argon2().hash_password(b"nobody").expect("hashing works").to_string());
+    in_turn(move || {
+        let known = hash.is_some();
+        let hash = hash.as_deref().unwrap_or(&NOBODY);
+        let matches = PasswordHash::new(hash)
+            .is_ok_and(|hash| argon2().verify_password(password.as_bytes(), &hash).is_ok());
+        known && matches
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    #[tokio::test]
+    async fn a_hash_knows_its_password() {
+        let hash = super::hash("құпия сөз".into()).await;
+        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+        assert!(super::verify("құпия сөз".into(), Some(hash.clone())).await);
+        assert!(!super::verify("басқа".into(), Some(hash)).await);
+        assert!(!super::verify("nobody".into(), None).await);
+    }
+}

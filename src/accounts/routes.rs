@@ -1,0 +1,291 @@
+//! `/auth`, `/me` and `/users`.
+
+use actix_web::{
+    HttpRequest, HttpResponse, get, post,
+    web::{Data, Path},
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+use validator::Validate;
+
+use super::{Account, Accounts, Caller, Role, password, store, tokens, tokens::TokenKey};
+use crate::{
+    db::Pool,
+    faults::Faults,
+    http::{Answer, Kind, Problem, body::Json, limits::Limits},
+    places::{Directory, RegionId, directory::Places},
+};
+
+#[derive(Deserialize, Validate, ToSchema)]
+pub struct LoginRequest {
+    #[validate(required)]
+    email: Option<String>,
+    #[validate(required, length(max = 1024))]
+    password: Option<String>,
+}
+
+#[derive(Deserialize, Validate, ToSchema)]
+pub struct RefreshRequest {
+    #[validate(required, length(max = 200))]
+    refresh_token: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct TokenView {
+    access_token: String,
+    refresh_token: String,
+    /// Always `Bearer`.
+    token_type: &'static str,
+    /// Seconds that the access token is good for.
+    expires_in: i64,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct AccountView {
+    id: Uuid,
+    email: String,
+    name: String,
+    role: Role,
+    /// ISO 3166-2:KZ codes.
+    regions: Vec<String>,
+    disabled: bool,
+}
+
+#[derive(Deserialize, Validate, ToSchema)]
+pub struct NewAccountRequest {
+    #[validate(required, email, length(min = 3, max = 254))]
+    email: Option<String>,
+    #[validate(length(min = 1, max = 200))]
+    name: Option<String>,
+    #[validate(required)]
+    role: Option<String>,
+    /// Region codes; a coordinator needs one at least.
+    #[validate(length(max = 50))]
+    regions: Option<Vec<String>>,
+    /// Twelve characters or more; without it one is made and told in the answer.
+    #[validate(length(min = 12, max = 1024))]
+    password: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct NewAccountView {
+    #[serde(flatten)]
+    account: AccountView,
+    /// The password that was made, told this once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    password: Option<String>,
+}
+
+#[derive(Deserialize, Validate, ToSchema)]
+pub struct PasswordRequest {
+    #[validate(required, length(max = 1024))]
+    current: Option<String>,
+    #[validate(required, length(min = 12, max = 1024))]
+    new: Option<String>,
+}
+
+fn view(account: &Account, directory: &Directory) -> AccountView {
+    let code = |id: &RegionId| directory.region_by_id(*id).map(|region| region.code.clone());
+    AccountView {
+        id: account.id,
+        email: account.email.clone(),
+        name: account.name.clone(),
+        role: account.role,
+        regions: account.regions.iter().filter_map(code).collect(),
+        disabled: account.disabled,
+    }
+}
+
+fn token_answer(key: &TokenKey, user: Uuid, session: Uuid, refresh_token: String) -> HttpResponse {
+    HttpResponse::Ok().insert_header(("Cache-Control", "no-store")).json(TokenView {
+        access_token: key.sign(user, session),
+        refresh_token,
+        token_type: "Bearer",
+        expires_in: tokens::ACCESS_SECONDS,
+    })
+}
+
+/// Signs in.
+#[utoipa::path(tag = "accounts", path = "/api/v1/auth/login", request_body = LoginRequest,
+    responses((status = 200, body = TokenView), (status = 401, description = "Wrong e-mail or password"), (status = 429, description = "Too many attempts")))]
+#[post("/auth/login")]
+pub async fn login(
+    request: HttpRequest,
+    body: Json<LoginRequest>,
+    pool: Data<Pool>,
+    key: Data<TokenKey>,
+    limits: Data<Limits>,
+) -> Answer {
+    let email = body.0.email.unwrap_or_default();
+    limits.check_login(&request, &email)?;
+    let found = store::by_email(&mut *pool.get().await?, &email).await?;
+    let (user, hash) = found.map_or((None, None), |(user, hash)| (Some(user), hash));
+    // The connection is back in the pool while the hash is computed.
+    let matches = password::verify(body.0.password.unwrap_or_default(), hash).await;
+    let user = user.filter(|_| matches).ok_or_else(|| Problem::new(Kind::Credentials))?;
+    let (refresh_token, digest) = tokens::new_refresh_token();
+    let session = store::open_session(&mut *pool.get().await?, user, digest).await?;
+    Ok(token_answer(&key, user, session, refresh_token))
+}
+
+/// Exchanges a refresh token, which is good once, for the next pair.
+#[utoipa::path(tag = "accounts", path = "/api/v1/auth/refresh", request_body = RefreshRequest,
+    responses((status = 200, body = TokenView), (status = 401, description = "Not good any more; a reused one ends the session")))]
+#[post("/auth/refresh")]
+pub async fn refresh(
+    body: Json<RefreshRequest>,
+    pool: Data<Pool>,
+    key: Data<TokenKey>,
+    accounts: Data<Accounts>,
+) -> Answer {
+    let old = tokens::digest(&body.0.refresh_token.unwrap_or_default());
+    let (refresh_token, digest) = tokens::new_refresh_token();
+    match store::rotate(&mut *pool.get().await?, old, digest).await? {
+        store::Rotation::Rotated { user, session } => Ok(token_answer(&key, user, session, refresh_token)),
+        store::Rotation::Unknown => Err(Problem::new(Kind::Unauthenticated)),
+        store::Rotation::Reused => {
+            accounts.forget();
+            Err(Problem::new(Kind::TokenReused))
+        }
+    }
+}
+
+/// Ends this session; its tokens are good no more.
+#[utoipa::path(tag = "accounts", path = "/api/v1/auth/logout", security(("token" = [])), responses((status = 204)))]
+#[post("/auth/logout")]
+pub async fn logout(caller: Caller, pool: Data<Pool>, accounts: Data<Accounts>) -> Answer {
+    store::close_session(&mut *pool.get().await?, caller.session).await?;
+    accounts.forget();
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// The account of the caller.
+#[utoipa::path(tag = "accounts", path = "/api/v1/me", security(("token" = [])), responses((status = 200, body = AccountView)))]
+#[get("/me")]
+pub async fn me(caller: Caller, places: Data<Places>) -> Answer {
+    Ok(HttpResponse::Ok().json(view(&caller.account, &*places.get().await)))
+}
+
+/// Changes the caller's password; all sessions end.
+#[utoipa::path(tag = "accounts", path = "/api/v1/me/password", security(("token" = [])), request_body = PasswordRequest,
+    responses((status = 204), (status = 401, description = "The current password is wrong")))]
+#[post("/me/password")]
+pub async fn change_password(
+    request: HttpRequest,
+    caller: Caller,
+    body: Json<PasswordRequest>,
+    pool: Data<Pool>,
+    accounts: Data<Accounts>,
+    limits: Data<Limits>,
+) -> Answer {
+    limits.check_login(&request, &caller.account.email)?;
+    let hash = store::password_hash(&mut *pool.get().await?, caller.id()).await?;
+    if !password::verify(body.0.current.unwrap_or_default(), hash).await {
+        return Err(Problem::new(Kind::Credentials));
+    }
+    let hash = password::hash(body.0.new.unwrap_or_default()).await;
+    store::set_password(&mut *pool.get().await?, caller.id(), hash).await?;
+    accounts.forget();
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// All accounts.
+#[utoipa::path(tag = "accounts", path = "/api/v1/users", security(("token" = [])), responses((status = 200, body = Vec<AccountView>)))]
+#[get("/users")]
+pub async fn list_users(caller: Caller, pool: Data<Pool>, places: Data<Places>) -> Answer {
+    caller.require_admin()?;
+    let directory = places.get().await;
+    let accounts = store::list(&mut *pool.get().await?).await?;
+    Ok(HttpResponse::Ok().json(accounts.iter().map(|a| view(a, &directory)).collect::<Vec<_>>()))
+}
+
+/// Makes an account.
+#[utoipa::path(tag = "accounts", path = "/api/v1/users", security(("token" = [])), request_body = NewAccountRequest,
+    responses((status = 201, body = NewAccountView), (status = 409, description = "The e-mail is taken")))]
+#[post("/users")]
+pub async fn add_user(
+    caller: Caller,
+    body: Json<NewAccountRequest>,
+    pool: Data<Pool>,
+    places: Data<Places>,
+) -> Answer {
+    caller.require_admin()?;
+    let directory = places.get().await;
+    let body = body.0;
+    let (role, regions) =
+        check_role(body.role.as_deref(), body.regions.as_deref().unwrap_or_default(), &directory)?;
+    let email = body.email.unwrap_or_default();
+    let name = body.name.unwrap_or_else(|| email.clone());
+    let made = body.password.is_none().then(made_password);
+    let password = body.password.or_else(|| made.clone()).unwrap_or_default();
+    let new = store::NewAccount {
+        email: email.clone(),
+        name: name.clone(),
+        role,
+        regions: regions.clone(),
+        password_hash: Some(password::hash(password).await),
+    };
+    let id = store::add(&mut *pool.get().await?, new).await?.ok_or_else(|| Problem::new(Kind::Taken))?;
+    let account = Account { id, email, name, role, regions, disabled: false };
+    let answer = NewAccountView { account: view(&account, &directory), password: made };
+    Ok(HttpResponse::Created().insert_header(("Cache-Control", "no-store")).json(answer))
+}
+
+/// A password of 120 bits for people to copy.
+pub fn made_password() -> String {
+    use base64::Engine;
+    base64::prelude::BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 15]>())
+}
+
+/// Reads a role and its regions.
+///
+/// # Errors
+/// Unknown words, and a coordinator without a region.
+pub fn check_role(
+    role: Option<&str>,
+    codes: &[String],
+    directory: &Directory,
+) -> Result<(Role, Vec<RegionId>), Faults> {
+    let mut faults = Faults::default();
+    let role = faults.word::<Role>("/role", role);
+    let mut regions = Vec::new();
+    for (i, code) in codes.iter().enumerate() {
+        match directory.region(code) {
+            Some(region) if !regions.contains(&region.id) => regions.push(region.id),
+            Some(_) => {}
+            None => faults.add(format!("/regions/{i}"), "unknown_region"),
+        }
+    }
+    if role == Some(Role::Coordinator) && codes.is_empty() {
+        faults.add("/regions", "required");
+    }
+    faults.check(role.map(|role| (role, regions)))
+}
+
+/// Disables an account: it cannot sign in and its sessions end at once.
+#[utoipa::path(tag = "accounts", path = "/api/v1/users/{id}/disable", security(("token" = [])), params(("id" = Uuid, Path)), responses((status = 204)))]
+#[post("/users/{id}/disable")]
+pub async fn disable(caller: Caller, id: Path<Uuid>, pool: Data<Pool>, accounts: Data<Accounts>) -> Answer {
+    set_disabled(&caller, *id, true, &pool, &accounts).await
+}
+
+/// Lets a disabled account sign in again.
+#[utoipa::path(tag = "accounts", path = "/api/v1/users/{id}/enable", security(("token" = [])), params(("id" = Uuid, Path)), responses((status = 204)))]
+#[post("/users/{id}/enable")]
+pub async fn enable(caller: Caller, id: Path<Uuid>, pool: Data<Pool>, accounts: Data<Accounts>) -> Answer {
+    set_disabled(&caller, *id, false, &pool, &accounts).await
+}
+
+async fn set_disabled(caller: &Caller, id: Uuid, disabled: bool, pool: &Pool, accounts: &Accounts) -> Answer {
+    caller.require_admin()?;
+    if id == caller.id() {
+        // Nobody locks themselves out, so one administrator always stays.
+        return Err(Problem::new(Kind::State));
+    }
+    if id == super::DOCUMENTS || !store::set_disabled(&mut *pool.get().await?, id, disabled).await? {
+        return Err(Problem::new(Kind::NotFound));
+    }
+    accounts.forget();
+    Ok(HttpResponse::NoContent().finish())
+}

@@ -1,0 +1,260 @@
+//! Accounts, sessions and refresh tokens in PostgreSQL.
+
+use chrono::{DateTime, Utc};
+use diesel::{
+    prelude::*,
+    result::{DatabaseErrorKind, Error},
+};
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use uuid::Uuid;
+
+use super::{Account, Role, UserId, tokens::REFRESH_LIFE};
+use crate::{
+    db::{
+        DbResult,
+        schema::{refresh_tokens, sessions, user_regions, users},
+        stored,
+    },
+    places::RegionId,
+};
+
+type AccountRow = (UserId, String, String, String, Option<DateTime<Utc>>);
+
+async fn with_regions(conn: &mut AsyncPgConnection, rows: Vec<AccountRow>) -> DbResult<Vec<Account>> {
+    let ids: Vec<UserId> = rows.iter().map(|row| row.0).collect();
+    let regions: Vec<(UserId, RegionId)> = user_regions::table
+        .filter(user_regions::user_id.eq_any(ids))
+        .order(user_regions::region_id)
+        .load(conn)
+        .await?;
+    rows.into_iter()
+        .map(|(id, email, name, role, disabled_at)| {
+            let of = regions.iter().filter(|(user, _)| *user == id).map(|(_, region)| *region);
+            let role = stored(&role)?;
+            Ok(Account { id, email, name, role, regions: of.collect(), disabled: disabled_at.is_some() })
+        })
+        .collect()
+}
+
+const ACCOUNT: (users::id, users::email, users::name, users::role, users::disabled_at) =
+    (users::id, users::email, users::name, users::role, users::disabled_at);
+
+/// The account of a session that has not been revoked.
+pub async fn of_session(conn: &mut AsyncPgConnection, session: Uuid) -> DbResult<Option<Account>> {
+    let rows = users::table
+        .inner_join(sessions::table.on(sessions::user_id.eq(users::id)))
+        .filter(sessions::id.eq(session).and(sessions::revoked_at.is_null()))
+        .select(ACCOUNT)
+        .load(conn)
+        .await?;
+    Ok(with_regions(conn, rows).await?.pop())
+}
+
+/// All accounts that people have, by e-mail.
+pub async fn list(conn: &mut AsyncPgConnection) -> DbResult<Vec<Account>> {
+    let people = users::table.filter(users::id.ne(super::DOCUMENTS));
+    let rows = people.select(ACCOUNT).order(users::email).load(conn).await?;
+    with_regions(conn, rows).await
+}
+
+/// The account and its password hash by e-mail, in any case of letters.
+pub async fn by_email(
+    conn: &mut AsyncPgConnection,
+    email: &str,
+) -> DbResult<Option<(UserId, Option<String>)>> {
+    let row = users::table
+        .filter(lower(users::email).eq(email.to_lowercase()).and(users::disabled_at.is_null()))
+        .select((users::id, users::password_hash))
+        .first(conn)
+        .await
+        .optional()?;
+    Ok(row)
+}
+
+#[diesel::declare_sql_function]
+extern "SQL" {
+    fn lower(text: diesel::sql_types::Text) -> diesel::sql_types::Text;
+}
+
+/// The password hash of an account.
+pub async fn password_hash(conn: &mut AsyncPgConnection, user: UserId) -> DbResult<Option<String>> {
+    Ok(users::table.find(user).select(users::password_hash).first(conn).await.optional()?.flatten())
+}
+
+/// A new account.
+pub struct NewAccount {
+    pub email: String,
+    pub name: String,
+    pub role: Role,
+    pub regions: Vec<RegionId>,
+    pub password_hash: Option<String>,
+}
+
+/// Stores an account; `None` when the e-mail is taken.
+pub async fn add(conn: &mut AsyncPgConnection, new: NewAccount) -> DbResult<Option<UserId>> {
+    let id = Uuid::now_v7();
+    let added = conn.transaction(async |conn| {
+        diesel::insert_into(users::table)
+            .values((
+                users::id.eq(id),
+                users::email.eq(&new.email),
+                users::name.eq(&new.name),
+                users::role.eq(new.role.to_string()),
+                users::password_hash.eq(&new.password_hash),
+            ))
+            .execute(conn)
+            .await?;
+        let regions: Vec<_> = (new.regions.iter())
+            .map(|region| (user_regions::user_id.eq(id), user_regions::region_id.eq(*region)))
+            .collect();
+        diesel::insert_into(user_regions::table).values(regions).execute(conn).await
+    });
+    match added.await {
+        Ok(_) => Ok(Some(id)),
+        Err(Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Makes the account that owns seeded records.
+pub async fn ensure_documents(conn: &mut AsyncPgConnection) -> DbResult<()> {
+    diesel::insert_into(users::table)
+        .values((
+            users::id.eq(super::DOCUMENTS),
+            users::email.eq("documents@baqylau.invalid"),
+            users::name.eq("Documents"),
+            users::role.eq(Role::Observer.to_string()),
+        ))
+        .on_conflict_do_nothing()
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Whether there is an administrator who can sign in.
+pub async fn has_admin(conn: &mut AsyncPgConnection) -> DbResult<bool> {
+    let admins = users::table.filter(users::role.eq(Role::Admin.to_string()));
+    Ok(diesel::select(diesel::dsl::exists(admins)).get_result(conn).await?)
+}
+
+/// Disables or enables an account; its sessions end. `false`: there is no such account.
+pub async fn set_disabled(conn: &mut AsyncPgConnection, user: UserId, disabled: bool) -> DbResult<bool> {
+    let at = disabled.then(Utc::now);
+    let found = conn
+        .transaction(async |conn| {
+            let found =
+                diesel::update(users::table.find(user)).set(users::disabled_at.eq(at)).execute(conn).await?;
+            revoke_all(conn, user).await.map(|()| found)
+        })
+        .await;
+    Ok(found? > 0)
+}
+
+/// Stores a new password; every session ends.
+pub async fn set_password(conn: &mut AsyncPgConnection, user: UserId, hash: String) -> DbResult<()> {
+    let stored = conn.transaction(async |conn| {
+        diesel::update(users::table.find(user)).set(users::password_hash.eq(hash)).execute(conn).await?;
+        revoke_all(conn, user).await
+    });
+    Ok(stored.await?)
+}
+
+async fn revoke_all(conn: &mut AsyncPgConnection, user: UserId) -> QueryResult<()> {
+    diesel::update(sessions::table.filter(sessions::user_id.eq(user).and(sessions::revoked_at.is_null())))
+        .set(sessions::revoked_at.eq(Utc::now()))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Opens a session with its first refresh token.
+pub async fn open_session(conn: &mut AsyncPgConnection, user: UserId, digest: Vec<u8>) -> DbResult<Uuid> {
+    let id = Uuid::now_v7();
+    let opened = conn.transaction(async |conn| {
+        diesel::insert_into(sessions::table)
+            .values((sessions::id.eq(id), sessions::user_id.eq(user)))
+            .execute(conn)
+            .await?;
+        add_token(conn, id, digest).await
+    });
+    opened.await?;
+    Ok(id)
+}
+
+async fn add_token(conn: &mut AsyncPgConnection, session: Uuid, digest: Vec<u8>) -> QueryResult<()> {
+    diesel::insert_into(refresh_tokens::table)
+        .values((
+            refresh_tokens::digest.eq(digest),
+            refresh_tokens::session_id.eq(session),
+            refresh_tokens::expires_at.eq(Utc::now() + REFRESH_LIFE),
+        ))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// What came of handing in a refresh token.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Rotation {
+    Rotated {
+        user: UserId,
+        session: Uuid,
+    },
+    Unknown,
+    /// It had been used: somebody has a copy, so the session is ended.
+    Reused,
+}
+
+/// Exchanges a refresh token for the next one (RFC 9700 §4.14).
+pub async fn rotate(conn: &mut AsyncPgConnection, old: Vec<u8>, new: Vec<u8>) -> DbResult<Rotation> {
+    type Row =
+        (Uuid, UserId, DateTime<Utc>, Option<DateTime<Utc>>, Option<DateTime<Utc>>, Option<DateTime<Utc>>);
+    let rotation = conn.transaction(async |conn| {
+        let row: Option<Row> = refresh_tokens::table
+            .inner_join(sessions::table.on(sessions::id.eq(refresh_tokens::session_id)))
+            .inner_join(users::table.on(users::id.eq(sessions::user_id)))
+            .filter(refresh_tokens::digest.eq(&old))
+            .select((
+                sessions::id,
+                users::id,
+                refresh_tokens::expires_at,
+                refresh_tokens::used_at,
+                sessions::revoked_at,
+                users::disabled_at,
+            ))
+            .for_update()
+            .first(conn)
+            .await
+            .optional()?;
+        let Some((session, user, expires_at, used_at, revoked_at, disabled_at)) = row else {
+            return Ok(Rotation::Unknown);
+        };
+        if revoked_at.is_some() || disabled_at.is_some() || expires_at < Utc::now() {
+            return Ok(Rotation::Unknown);
+        }
+        if used_at.is_some() {
+            revoke(conn, session).await?;
+            return Ok(Rotation::Reused);
+        }
+        diesel::update(refresh_tokens::table.find(&old))
+            .set(refresh_tokens::used_at.eq(Utc::now()))
+            .execute(conn)
+            .await?;
+        add_token(conn, session, new).await?;
+        Ok::<_, Error>(Rotation::Rotated { user, session })
+    });
+    Ok(rotation.await?)
+}
+
+async fn revoke(conn: &mut AsyncPgConnection, session: Uuid) -> QueryResult<()> {
+    diesel::update(sessions::table.find(session))
+        .set(sessions::revoked_at.eq(Utc::now()))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Ends a session.
+pub async fn close_session(conn: &mut AsyncPgConnection, session: Uuid) -> DbResult<()> {
+    Ok(revoke(conn, session).await?)
+}

@@ -1,0 +1,146 @@
+//! Access tokens (JWT, HS256, fifteen minutes) and refresh tokens (random, thirty days, used once).
+
+use std::path::Path;
+
+use actix_web::{HttpRequest, http::header};
+use anyhow::{Context, ensure};
+use base64::{Engine, prelude::*};
+use chrono::{TimeDelta, Utc};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::UserId;
+
+/// Seconds that an access token is good for.
+pub const ACCESS_SECONDS: i64 = 15 * 60;
+/// How long a refresh token is good for.
+pub const REFRESH_LIFE: TimeDelta = TimeDelta::days(30);
+const ISSUER: &str = "baqylau";
+
+/// What an access token says (RFC 7519). The account itself is looked up, so a token never outlives a
+/// change of role.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AccessToken {
+    pub sub: UserId,
+    /// The session: one sign-in on one device.
+    pub sid: Uuid,
+    jti: Uuid,
+    iss: String,
+    aud: String,
+    iat: i64,
+    exp: i64,
+}
+
+/// The key that signs access tokens.
+pub struct TokenKey {
+    encoding: EncodingKey,
+    decoding: DecodingKey,
+    validation: Validation,
+}
+
+impl TokenKey {
+    /// A key from 32 bytes or more.
+    pub fn new(secret: &[u8]) -> anyhow::Result<Self> {
+        ensure!(secret.len() >= 32, "the token key is shorter than 32 bytes");
+        let mut validation = Validation::new(Algorithm::HS256);
+        validation.set_audience(&[ISSUER]);
+        validation.set_issuer(&[ISSUER]);
+        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        validation.leeway = 5;
+        Ok(Self {
+            encoding: EncodingKey::from_secret(secret),
+            decoding: DecodingKey::from_secret(secret),
+            validation,
+        })
+    }
+
+    /// The key given (base64), or the one kept in `token.key` of the data directory, made when missing.
+    pub fn load(given: Option<&str>, data_dir: &Path) -> anyhow::Result<Self> {
+        if let Some(given) = given {
+            return Self::new(&BASE64_STANDARD.decode(given.trim()).context("the token key is no base64")?);
+        }
+        let path = data_dir.join("token.key");
+        if !path.exists() {
+            use std::{io::Write, os::unix::fs::OpenOptionsExt};
+            std::fs::create_dir_all(data_dir)?;
+            // Whole or not at all, and never readable by others.
+            let fresh = data_dir.join("token.key.new");
+            let _ = std::fs::remove_file(&fresh);
+            let mut file =
+                std::fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(&fresh)?;
+            file.write_all(BASE64_STANDARD.encode(rand::random::<[u8; 32]>()).as_bytes())?;
+            file.sync_all()?;
+            std::fs::rename(fresh, &path)?;
+        }
+        let text = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+        Self::new(&BASE64_STANDARD.decode(text.trim()).context("token.key is no base64")?)
+    }
+
+    /// Signs an access token.
+    pub fn sign(&self, user: UserId, session: Uuid) -> String {
+        let now = Utc::now().timestamp();
+        let claims = AccessToken {
+            sub: user,
+            sid: session,
+            jti: Uuid::new_v4(),
+            iss: ISSUER.to_owned(),
+            aud: ISSUER.to_owned(),
+            iat: now,
+            exp: now + ACCESS_SECONDS,
+        };
+        jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding)
+            .expect("claims are JSON")
+    }
+
+    /// What the token says, if it is one of ours and still good.
+    pub fn verify(&self, token: &str) -> Option<AccessToken> {
+        let data = jsonwebtoken::decode::<AccessToken>(token, &self.decoding, &self.validation).ok()?;
+        Some(data.claims)
+    }
+
+    /// The token of a request's `Authorization: Bearer` header (RFC 6750).
+    pub fn verify_header(&self, request: &HttpRequest) -> Option<AccessToken> {
+        let value = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
+        let (scheme, token) = value.split_once(' ')?;
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return None;
+        }
+        self.verify(token.trim())
+    }
+}
+
+/// A fresh refresh token and the digest that is stored of it.
+pub fn new_refresh_token() -> (String, Vec<u8>) {
+    let token = BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>());
+    let digest = digest(&token);
+    (token, digest)
+}
+
+/// What the database keeps of a refresh token.
+pub fn digest(token: &str) -> Vec<u8> {
+    Sha256::digest(token.as_bytes()).to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_our_own_tokens_are_good() {
+        let key = TokenKey::new(&[1; 32]).unwrap();
+        let (user, session) = (Uuid::new_v4(), Uuid::new_v4());
+        let token = key.sign(user, session);
+        let read = key.verify(&token).unwrap();
+        assert_eq!((read.sub, read.sid), (user, session));
+        assert!(TokenKey::new(&[2; 32]).unwrap().verify(&token).is_none());
+        let (head, signature) = token.rsplit_once('.').unwrap();
+        let (_, body) = head.split_once('.').unwrap();
+        let unsigned = format!("{}.{body}.", BASE64_URL_SAFE_NO_PAD.encode(r#"{"alg":"none"}"#));
+        assert!(key.verify(&unsigned).is_none());
+        let other = format!("{}.{body}.{signature}", BASE64_URL_SAFE_NO_PAD.encode(r#"{"alg":"HS512"}"#));
+        assert!(key.verify(&other).is_none());
+        assert!(TokenKey::new(&[1; 31]).is_err());
+    }
+}

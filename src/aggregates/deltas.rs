@@ -1,0 +1,69 @@
+//! The change of the counts, written beside the change of a record.
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+use diesel::prelude::*;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+
+use crate::db::{DbResult, schema::count_deltas};
+
+/// What a record is counted under.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cell {
+    pub election_id: i16,
+    pub kind: String,
+    /// 0: unknown.
+    pub region_id: i16,
+    /// 0: unknown.
+    pub city_id: i32,
+    pub day: NaiveDate,
+    pub category: String,
+    pub status: String,
+    pub severity: String,
+    pub people: i32,
+}
+
+#[derive(Insertable)]
+#[diesel(table_name = count_deltas)]
+struct Row {
+    election_id: i16,
+    kind: String,
+    region_id: i16,
+    city_id: i32,
+    day: NaiveDate,
+    category: String,
+    status: String,
+    severity: String,
+    n: i32,
+    people: i32,
+}
+
+/// Writes that `n` records more (or fewer) stand in each cell; what cancels out is not written.
+pub async fn write(conn: &mut AsyncPgConnection, changes: Vec<(Cell, i32)>) -> DbResult<()> {
+    let mut sums: BTreeMap<Cell, i32> = BTreeMap::new();
+    for (cell, n) in changes {
+        *sums.entry(cell).or_default() += n;
+    }
+    let rows: Vec<Row> = (sums.into_iter())
+        .filter(|(_, n)| *n != 0)
+        .map(|(cell, n)| Row {
+            election_id: cell.election_id,
+            kind: cell.kind,
+            region_id: cell.region_id,
+            city_id: cell.city_id,
+            day: cell.day,
+            category: cell.category,
+            status: cell.status,
+            severity: cell.severity,
+            n,
+            people: n * cell.people,
+        })
+        .collect();
+    match rows.as_slice() {
+        [] => 0,
+        [row] => diesel::insert_into(count_deltas::table).values(row).execute(conn).await?,
+        rows => diesel::insert_into(count_deltas::table).values(rows).execute(conn).await?,
+    };
+    Ok(())
+}

@@ -1,0 +1,199 @@
+//! Puts the HTTP application together; the only list of routes.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use actix_web::{
+    App, HttpResponse, HttpServer,
+    dev::ServerHandle,
+    get,
+    middleware::{DefaultHeaders, from_fn},
+    web::{self, Data, ServiceConfig},
+};
+use utoipa::{
+    Modify, OpenApi,
+    openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+};
+use utoipa_swagger_ui::SwaggerUi;
+
+use crate::{
+    accounts::{self, Accounts, tokens::TokenKey},
+    aggregates,
+    config::Service,
+    db::Pool,
+    detentions::domain::Detention,
+    documents, exports,
+    http::{health, limits, limits::Limits, middleware, problem::ProblemBody},
+    places::{self, directory::Places},
+    protocols::domain::Protocol,
+    records, submissions,
+    violations::domain::Violation,
+};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "baqylau",
+        description = "Election-observation incident tracker: violations, protocols (tally sheets) and detentions.",
+    ),
+    modifiers(&BearerTokens),
+    components(schemas(ProblemBody)),
+    paths(
+        accounts::routes::login, accounts::routes::refresh, accounts::routes::logout, accounts::routes::me,
+        accounts::routes::change_password, accounts::routes::list_users, accounts::routes::add_user,
+        accounts::routes::disable, accounts::routes::enable,
+        places::routes::elections, places::routes::regions, places::routes::cities,
+        places::routes::polling_stations,
+        submissions::submit,
+        documents::routes::sources, documents::routes::add_source, documents::routes::claims,
+        documents::routes::add_claim, documents::routes::events, documents::routes::add_event,
+        aggregates::routes::aggregates, aggregates::routes::public_aggregates,
+        exports::routes::export,
+        openapi_json, health::healthz, health::readyz, health::metrics,
+    ),
+)]
+struct Document;
+
+struct BearerTokens;
+
+impl Modify for BearerTokens {
+    fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+        let components = api.components.get_or_insert_default();
+        components.add_security_scheme("token", SecurityScheme::Http(bearer));
+    }
+}
+
+/// The OpenAPI 3.1 document of the service.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    let mut api = Document::openapi();
+    records::openapi::describe::<Violation>(&mut api);
+    records::openapi::describe::<Protocol>(&mut api);
+    records::openapi::describe::<Detention>(&mut api);
+    api
+}
+
+/// This document.
+#[utoipa::path(tag = "operations", path = "/api/v1/openapi.json", responses((status = 200, description = "OpenAPI 3.1")))]
+#[get("/openapi.json")]
+async fn openapi_json(document: Data<utoipa::openapi::OpenApi>) -> HttpResponse {
+    HttpResponse::Ok().json(document)
+}
+
+/// All routes.
+fn routes(config: &mut ServiceConfig) {
+    config
+        .service(health::healthz)
+        .service(health::readyz)
+        .service(health::metrics)
+        .service(web::redirect("/api/docs", "/api/docs/"))
+        .service(
+            web::scope("/api/docs")
+                .wrap(DefaultHeaders::new().add((
+                    "Content-Security-Policy",
+                    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
+                     img-src 'self' data:; font-src 'self'; connect-src 'self'; frame-ancestors 'none'",
+                )))
+                .service(
+                    SwaggerUi::new("/{_:.*}").config(
+                        utoipa_swagger_ui::Config::new(["/api/v1/openapi.json"]).validator_url("none"),
+                    ),
+                ),
+        )
+        .service(
+            web::scope("/api/v1")
+                .service(openapi_json)
+                .service(accounts::routes::login)
+                .service(accounts::routes::refresh)
+                .service(accounts::routes::logout)
+                .service(accounts::routes::me)
+                .service(accounts::routes::change_password)
+                .service(accounts::routes::list_users)
+                .service(accounts::routes::add_user)
+                .service(accounts::routes::disable)
+                .service(accounts::routes::enable)
+                .service(places::routes::elections)
+                .service(places::routes::regions)
+                .service(places::routes::cities)
+                .service(places::routes::polling_stations)
+                .configure(records::routes::configure::<Violation>)
+                .configure(records::routes::configure::<Protocol>)
+                .configure(records::routes::configure::<Detention>)
+                .service(submissions::submit)
+                .service(documents::routes::sources)
+                .service(documents::routes::add_source)
+                .service(documents::routes::claims)
+                .service(documents::routes::add_claim)
+                .service(documents::routes::events)
+                .service(documents::routes::add_event)
+                .service(aggregates::routes::aggregates)
+                .service(aggregates::routes::public_aggregates)
+                .service(exports::routes::export),
+        );
+}
+
+/// A running service.
+pub struct Running {
+    pub address: SocketAddr,
+    pub pool: Pool,
+    handle: ServerHandle,
+    server: tokio::task::JoinHandle<std::io::Result<()>>,
+    workers: Vec<tokio::task::JoinHandle<()>>,
+}
+
+impl Running {
+    /// Lets requests in flight finish, then ends.
+    pub async fn stop(self) {
+        self.handle.stop(true).await;
+        let _ = self.server.await;
+        self.workers.iter().for_each(tokio::task::JoinHandle::abort);
+    }
+}
+
+/// Starts the service on a database that is up to date.
+///
+/// # Errors
+/// When the address is taken or the database is not there.
+pub async fn start(settings: &Service, pool: Pool, key: TokenKey) -> anyhow::Result<Running> {
+    health::recorder();
+    let places = Data::new(Places::load(pool.clone()).await?);
+    let limits = Data::new(Limits::new(settings.rate_limit, settings.login_limit, settings.trust_proxy));
+    let key = Data::new(key);
+    let accounts = Data::new(Accounts::new(pool.clone()));
+    let document = Data::from(Arc::new(openapi()));
+    let app_pool = Data::new(pool.clone());
+    let app_limits = limits.clone();
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(app_pool.clone())
+            .app_data(places.clone())
+            .app_data(app_limits.clone())
+            .app_data(key.clone())
+            .app_data(accounts.clone())
+            .app_data(document.clone())
+            .configure(routes)
+            .default_service(web::to(async || HttpResponse::NotFound().finish()))
+            .wrap(from_fn(limits::limit))
+            .wrap(DefaultHeaders::new().add(("X-Content-Type-Options", "nosniff")))
+            .wrap(from_fn(middleware::localise))
+            .wrap(from_fn(middleware::measure))
+    })
+    .workers(
+        settings
+            .workers
+            .unwrap_or_else(|| std::thread::available_parallelism().map_or(2, std::num::NonZero::get)),
+    )
+    .client_request_timeout(Duration::from_secs(10))
+    .keep_alive(Duration::from_secs(75))
+    .shutdown_timeout(settings.shutdown_seconds)
+    .disable_signals()
+    .bind(settings.listen)?;
+    let address = server.addrs()[0];
+    let server = server.run();
+    let handle = server.handle();
+    let server = tokio::spawn(server);
+    let workers = vec![
+        tokio::spawn(aggregates::fold::run(pool.clone())),
+        tokio::spawn(async move { limits.sweep().await }),
+    ];
+    Ok(Running { address, pool, handle, server, workers })
+}

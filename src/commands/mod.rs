@@ -1,0 +1,146 @@
+//! The command line.
+
+mod export;
+mod serve;
+mod users;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+
+use crate::{
+    accounts::Role,
+    config::{Service, Storage},
+    db::{self, Pool, embedded::Cluster},
+    exports::domain::Format,
+    records::RecordKind,
+    seeds,
+};
+
+/// Election-observation incident tracker.
+#[derive(Parser)]
+#[command(name = "baqylau", version)]
+pub struct Cli {
+    #[command(flatten)]
+    storage: Storage,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the service; with no DATABASE_URL, on a private PostgreSQL
+    Serve(Box<Service>),
+    /// Bring the database up to this program's schema
+    Migrate,
+    /// Load places, documents and records from TOML; without files, what the program carries
+    Seed { files: Vec<std::path::PathBuf> },
+    /// Accounts
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Write an export to a file or standard output
+    Export(ExportArgs),
+    /// Print the OpenAPI document
+    Openapi,
+}
+
+#[derive(Subcommand)]
+enum UserCommand {
+    /// Make an account; its password is read from BAQYLAU_PASSWORD, or made and printed once
+    Add {
+        #[arg(long)]
+        email: String,
+        #[arg(long)]
+        role: Role,
+        /// Region code; may be given again
+        #[arg(long = "region")]
+        regions: Vec<String>,
+        #[arg(long)]
+        name: Option<String>,
+        #[arg(long, env = "BAQYLAU_PASSWORD", hide_env_values = true)]
+        password: Option<String>,
+    },
+}
+
+#[derive(clap::Args)]
+struct ExportArgs {
+    /// violation, protocol or detention
+    record: RecordKind,
+    /// csv, ndjson, xlsx or geojson
+    #[arg(long, default_value = "csv")]
+    format: Format,
+    /// A filter as in the URL of the export: `region=KZ-35&from=2019-06-09`
+    #[arg(long, default_value = "")]
+    filter: String,
+    /// File to write [default: standard output]
+    #[arg(short, long)]
+    output: Option<std::path::PathBuf>,
+}
+
+/// Runs what the command line asks for.
+///
+/// # Errors
+/// Whatever kept it from being done, in words for the person at the terminal.
+pub async fn run(cli: Cli) -> anyhow::Result<()> {
+    match cli.command {
+        Command::Serve(settings) => serve::run(&cli.storage, *settings).await,
+        Command::Openapi => {
+            println!("{}", serde_json::to_string_pretty(&crate::app::openapi())?);
+            Ok(())
+        }
+        command => {
+            let database = Database::open(&cli.storage).await?;
+            let done = database.work(command).await;
+            database.close().await?;
+            done
+        }
+    }
+}
+
+/// The database of a command: given, run by a service nearby, or started for the command.
+struct Database {
+    url: String,
+    cluster: Option<Cluster>,
+}
+
+impl Database {
+    async fn open(storage: &Storage) -> anyhow::Result<Self> {
+        if let Some(url) = &storage.database_url {
+            return Ok(Self { url: url.clone(), cluster: None });
+        }
+        let data_dir = storage.data_dir();
+        if let Some(url) = db::embedded::running(&data_dir)? {
+            return Ok(Self { url, cluster: None });
+        }
+        let cluster = Cluster::start(&data_dir, db::embedded::Options::default()).await?;
+        Ok(Self { url: cluster.url(), cluster: Some(cluster) })
+    }
+
+    async fn close(self) -> anyhow::Result<()> {
+        match self.cluster {
+            Some(cluster) => cluster.stop().await,
+            None => Ok(()),
+        }
+    }
+
+    async fn work(&self, command: Command) -> anyhow::Result<()> {
+        let ran = db::migrations::run(&self.url).await.context("migrating")?;
+        let pool = Pool::new(&self.url, 4)?;
+        match command {
+            Command::Migrate => println!("{ran} migrations ran; the schema is up to date"),
+            Command::Seed { files } => {
+                let report = if files.is_empty() {
+                    seeds::carried(&pool).await?
+                } else {
+                    seeds::files(&pool, &files).await?
+                };
+                println!("{report}");
+            }
+            Command::User(UserCommand::Add { email, role, regions, name, password }) => {
+                users::add(&pool, email, role, &regions, name, password).await?;
+            }
+            Command::Export(args) => export::run(&pool, args).await?,
+            Command::Serve(_) | Command::Openapi => unreachable!("handled before a database is opened"),
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,4 @@
+//! People taken into custody.
+
+pub mod domain;
+mod store;

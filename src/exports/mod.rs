@@ -1,0 +1,6 @@
+//! Downloads that stream: CSV, NDJSON, XLSX and GeoJSON, in flat memory whatever their length.
+
+pub mod domain;
+pub mod routes;
+pub mod sheet;
+pub mod store;

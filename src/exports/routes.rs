@@ -1,0 +1,127 @@
+//! `/exports/{violations,protocols,detentions,aggregates}.{csv,ndjson,xlsx,geojson}`.
+
+use std::sync::LazyLock;
+
+use actix_web::{
+    HttpResponse, get,
+    http::header,
+    web::{Bytes, Data, Path},
+};
+use futures_util::{StreamExt, stream};
+use serde_json::Value;
+use tokio::sync::Semaphore;
+
+use super::{
+    domain::{BOM, Format, neutralise},
+    sheet, store,
+    store::Download,
+};
+use crate::{
+    accounts::Caller,
+    aggregates::{self, domain::Counts, domain::Question},
+    db::Pool,
+    http::{Answer, Kind, Problem, query::Query},
+    places::directory::Places,
+    records::{RecordKind, filter::Filter},
+};
+
+/// Exports under way at one time; each has a connection of its own.
+static TURNS: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(4));
+
+/// Downloads records, or counts (`aggregates`), with the filters of the lists. CSV and XLSX are safe to
+/// open in a spreadsheet: no cell is taken for a formula.
+#[utoipa::path(tag = "exports", path = "/api/v1/exports/{file}", security(("token" = [])),
+    params(
+        ("file" = String, Path, description = "violations, protocols, detentions or aggregates, then .csv, .ndjson, .xlsx or (records) .geojson"),
+        ("record" = Option<RecordKind>, Query, description = "aggregates: which records"),
+        ("group_by" = Option<String>, Query, description = "aggregates: comma-separated dimensions"),
+        ("election" = Option<String>, Query), ("region" = Option<String>, Query), ("city" = Option<String>, Query),
+        ("polling_station" = Option<String>, Query), ("from" = Option<chrono::NaiveDate>, Query),
+        ("to" = Option<chrono::NaiveDate>, Query), ("status" = Option<String>, Query),
+        ("category" = Option<String>, Query), ("severity" = Option<String>, Query),
+        ("reporter" = Option<uuid::Uuid>, Query), ("q" = Option<String>, Query)),
+    responses((status = 200, description = "The file, streamed")))]
+#[get("/exports/{file}")]
+pub async fn export(
+    caller: Caller,
+    file: Path<String>,
+    pool: Data<Pool>,
+    places: Data<Places>,
+    mut query: Query,
+) -> Answer {
+    let missing = || Problem::new(Kind::NotFound);
+    let (name, extension) = file.split_once('.').ok_or_else(missing)?;
+    let format: Format = extension.parse().map_err(|_| missing())?;
+    let kind = match name {
+        "violations" => Some(RecordKind::Violation),
+        "protocols" => Some(RecordKind::Protocol),
+        "detentions" => Some(RecordKind::Detention),
+        "aggregates" if format != Format::Geojson => None,
+        _ => return Err(missing()),
+    };
+    let turn = TURNS.try_acquire().map_err(|_| Problem::later(Kind::Unavailable, 10))?;
+    let directory = places.get().await;
+    let scope = caller.scope(&directory);
+    let download = match kind {
+        Some(kind) => {
+            let filter = Filter::read(&mut query, &directory);
+            query.finish()?;
+            let rows = store::records(&pool, kind, &filter, &scope, format).await?;
+            if format == Format::Xlsx { sheet::workbook(rows, "records") } else { rows }
+        }
+        None => {
+            let question = aggregates::routes::read(&mut query, &directory, false);
+            query.finish()?;
+            let mut conn = pool.get().await?;
+            let counts = aggregates::store::count(&mut conn, &question, &scope, &directory).await?;
+            counted(&question, &counts, format)
+        }
+    };
+    let body = download.map(move |piece| {
+        let _ = &turn;
+        piece
+            .inspect_err(|error| tracing::warn!(%error, "an export broke off"))
+            .map_err(|_| actix_web::error::ErrorInternalServerError("the export broke off"))
+    });
+    Ok(HttpResponse::Ok()
+        .content_type(format.media_type())
+        .insert_header((header::CONTENT_DISPOSITION, format!("attachment; filename=\"{file}\"")))
+        .insert_header((header::CACHE_CONTROL, "private, no-store"))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .streaming(body))
+}
+
+/// Counts in the form asked for: they are few, so they are written at once.
+pub fn counted(question: &Question, counts: &Counts, format: Format) -> Download {
+    if format == Format::Ndjson {
+        let mut lines = Vec::new();
+        for group in &counts.groups {
+            serde_json::to_writer(&mut lines, group).expect("a group is JSON");
+            lines.push(b'\n');
+        }
+        return Box::pin(stream::iter([Ok(Bytes::from(lines))]));
+    }
+    let mut csv = csv::Writer::from_writer(Vec::new());
+    let mut header: Vec<String> = question.group_by.iter().map(ToString::to_string).collect();
+    header.push("count".to_owned());
+    if question.kind == RecordKind::Detention {
+        header.push("people".to_owned());
+    }
+    csv.write_record(&header).expect("memory takes it");
+    for group in &counts.groups {
+        let mut row: Vec<String> = (question.group_by.iter())
+            .map(|dimension| match &group.keys[dimension.word()] {
+                Value::String(text) => neutralise(text).into_owned(),
+                _ => String::new(),
+            })
+            .collect();
+        row.extend(group.count.map(|n| n.to_string()));
+        row.extend(group.people.map(|n| n.to_string()));
+        csv.write_record(&row).expect("memory takes it");
+    }
+    let csv = csv.into_inner().expect("memory takes it");
+    match format {
+        Format::Xlsx => sheet::workbook(Box::pin(stream::iter([Ok(Bytes::from(csv))])), "aggregates"),
+        _ => Box::pin(stream::iter([Ok(Bytes::from_static(BOM.as_bytes())), Ok(Bytes::from(csv))])),
+    }
+}

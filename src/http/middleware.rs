@@ -1,0 +1,81 @@
+//! Around every request: the client's language for problems, security headers, counts and times.
+
+use std::time::Instant;
+
+use actix_web::{
+    body::{BoxBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+    http::{StatusCode, header},
+    middleware::Next,
+};
+
+use super::problem::{Kind, Problem};
+use crate::i18n::Language;
+
+/// Turns every error, those of the framework too, into a problem in the client's language.
+pub async fn localise(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    let accepted = request.headers().get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    let language = Language::negotiate(accepted.unwrap_or_default());
+    let http_request = request.request().clone();
+    let response = match next.call(request).await {
+        Ok(response) => response.map_into_boxed_body(),
+        Err(error) => {
+            let response = actix_web::HttpResponse::from_error(error);
+            ServiceResponse::new(http_request, response)
+        }
+    };
+    let problem = match response.response().error() {
+        Some(error) => Some(
+            error
+                .as_error::<Problem>()
+                .cloned()
+                .unwrap_or_else(|| Problem::new(kind_of(error.as_response_error().status_code()))),
+        ),
+        None if response.status() == StatusCode::NOT_FOUND => Some(Problem::new(Kind::NotFound)),
+        None if response.status() == StatusCode::METHOD_NOT_ALLOWED => Some(Problem::new(Kind::Method)),
+        None => None,
+    };
+    let Some(problem) = problem else { return Ok(response) };
+    let mut localised = problem.response(language);
+    if let Some(allow) = response.headers().get(header::ALLOW) {
+        localised.headers_mut().insert(header::ALLOW, allow.clone());
+    }
+    Ok(response.into_response(localised))
+}
+
+fn kind_of(status: StatusCode) -> Kind {
+    match status {
+        StatusCode::NOT_FOUND => Kind::NotFound,
+        StatusCode::METHOD_NOT_ALLOWED => Kind::Method,
+        StatusCode::PAYLOAD_TOO_LARGE => Kind::TooLarge,
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => Kind::MediaType,
+        StatusCode::REQUEST_TIMEOUT => Kind::Timeout,
+        status if status.is_client_error() => Kind::Malformed,
+        _ => Kind::Internal,
+    }
+}
+
+/// Counts requests by route, method and status, and times them. No address, query or id is kept.
+pub async fn measure(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    let started = Instant::now();
+    let method = request.method().to_string();
+    let response = next.call(request).await?;
+    let route = response.request().match_pattern().unwrap_or_else(|| "none".to_owned());
+    let status = response.status().as_u16();
+    let took = started.elapsed();
+    if status >= 500 {
+        tracing::warn!(%method, %route, status, ms = took.as_millis() as u64, "request failed");
+    } else {
+        tracing::debug!(%method, %route, status, ms = took.as_millis() as u64, "request");
+    }
+    let labels = [("method", method), ("route", route), ("status", status.to_string())];
+    metrics::counter!("baqylau_http_requests_total", &labels).increment(1);
+    metrics::histogram!("baqylau_http_request_seconds", &labels[..2]).record(took);
+    Ok(response)
+}

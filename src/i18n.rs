@@ -1,0 +1,86 @@
+//! Texts for people in Kazakh, Russian and English; the files lie in `i18n/`.
+
+use std::{borrow::Cow, collections::HashMap};
+
+use fluent_templates::{Loader, fluent_bundle::FluentValue, static_loader};
+use unic_langid::{LanguageIdentifier, langid};
+
+static_loader! {
+    static TEXTS = { locales: "./i18n", fallback_language: "en", customise: |bundle| bundle.set_use_isolating(false) };
+}
+
+/// A language that the service speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Language {
+    Kazakh,
+    Russian,
+    #[default]
+    English,
+}
+
+impl Language {
+    pub const ALL: [Self; 3] = [Self::Kazakh, Self::Russian, Self::English];
+
+    /// ISO 639-1 code.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Kazakh => "kk",
+            Self::Russian => "ru",
+            Self::English => "en",
+        }
+    }
+
+    /// The language liked best of an `Accept-Language` header (RFC 9110); English where none fits.
+    pub fn negotiate(header: &str) -> Self {
+        let mut liked: Vec<(f32, Self)> = header
+            .split(',')
+            .filter_map(|item| {
+                let (tag, q) = item.split_once(";q=").unwrap_or((item, "1"));
+                let primary = tag.trim().split('-').next()?.to_ascii_lowercase();
+                let language = Self::ALL.into_iter().find(|language| language.code() == primary)?;
+                Some((q.trim().parse().ok()?, language))
+            })
+            .collect();
+        liked.sort_by(|a, b| b.0.total_cmp(&a.0));
+        liked.first().map(|(_, language)| *language).unwrap_or_default()
+    }
+
+    /// The text `key` in this language.
+    pub fn text(self, key: &str, args: &[(&'static str, String)]) -> String {
+        let args: HashMap<Cow<'static, str>, FluentValue> =
+            args.iter().map(|(name, value)| (Cow::Borrowed(*name), value.as_str().into())).collect();
+        TEXTS.lookup_with_args(&self.id(), key, &args)
+    }
+
+    fn id(self) -> LanguageIdentifier {
+        match self {
+            Self::Kazakh => langid!("kk"),
+            Self::Russian => langid!("ru"),
+            Self::English => langid!("en"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_liked_language_is_chosen() {
+        assert_eq!(Language::negotiate("kk-KZ,ru;q=0.8"), Language::Kazakh);
+        assert_eq!(Language::negotiate("de, ru;q=0.3, en;q=0.5"), Language::English);
+        assert_eq!(Language::negotiate("fr"), Language::English);
+        assert_eq!(Language::negotiate(""), Language::English);
+    }
+
+    #[test]
+    fn all_languages_have_the_same_texts() {
+        let keys = |file: &str| -> std::collections::BTreeSet<String> {
+            file.lines().filter_map(|line| line.split_once(" = ")).map(|(key, _)| key.to_owned()).collect()
+        };
+        let english = keys(include_str!("../i18n/en/messages.ftl"));
+        assert!(english.len() > 40);
+        assert_eq!(english, keys(include_str!("../i18n/ru/messages.ftl")));
+        assert_eq!(english, keys(include_str!("../i18n/kk/messages.ftl")));
+    }
+}

@@ -1,0 +1,202 @@
+//! All elections and places in memory: a few hundred rows that every submission asks for.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, RwLock},
+    time::{Duration, Instant},
+};
+
+use chrono::{NaiveDate, Utc};
+
+use super::{City, CityId, Election, ElectionId, Place, Region, RegionId, RegionReach, fold, store};
+use crate::{
+    db::{DbResult, Pool},
+    faults::Faults,
+};
+
+/// A snapshot of the places.
+#[derive(Debug, Default)]
+pub struct Directory {
+    pub elections: Vec<Election>,
+    pub regions: Vec<Region>,
+    pub cities: Vec<City>,
+    /// The ids of source documents by slug.
+    pub sources: HashMap<String, i32>,
+    names: HashMap<String, Vec<CityId>>,
+    codes: HashMap<String, RegionId>,
+}
+
+impl Directory {
+    /// Indexes the places by their names.
+    pub fn new(
+        elections: Vec<Election>,
+        regions: Vec<Region>,
+        cities: Vec<City>,
+        sources: HashMap<String, i32>,
+    ) -> Self {
+        let mut names: HashMap<String, Vec<CityId>> = HashMap::new();
+        for city in &cities {
+            let main = [&city.slug, &city.names.kk, &city.names.ru, &city.names.en];
+            for name in main.into_iter().chain(&city.aliases) {
+                let ids = names.entry(fold(name)).or_default();
+                if !ids.contains(&city.id) {
+                    ids.push(city.id);
+                }
+            }
+        }
+        let mut codes = HashMap::new();
+        for region in &regions {
+            for name in std::iter::once(&region.code).chain(&region.aliases) {
+                codes.insert(fold(name), region.id);
+            }
+        }
+        Self { elections, regions, cities, sources, names, codes }
+    }
+
+    pub fn election(&self, slug: &str) -> Option<&Election> {
+        self.elections.iter().find(|election| election.slug == slug)
+    }
+
+    pub fn election_by_id(&self, id: ElectionId) -> Option<&Election> {
+        self.elections.iter().find(|election| election.id == id)
+    }
+
+    pub fn region_by_id(&self, id: RegionId) -> Option<&Region> {
+        self.regions.iter().find(|region| region.id == id)
+    }
+
+    /// A region by its code in force or a former one.
+    pub fn region(&self, code: &str) -> Option<&Region> {
+        self.region_by_id(*self.codes.get(&fold(code))?)
+    }
+
+    pub fn city_by_id(&self, id: CityId) -> Option<&City> {
+        self.cities.iter().find(|city| city.id == id)
+    }
+
+    /// A city by its id or any of its names; of namesakes, the one in `region` on `day`.
+    pub fn city(&self, name: &str, region: Option<RegionId>, day: NaiveDate) -> Option<&City> {
+        let ids = self.names.get(&fold(name.trim()))?;
+        let inside = ids.iter().find(|id| {
+            region.is_some() && self.city_by_id(**id).and_then(|city| city.region_on(day)) == region
+        });
+        self.city_by_id(*inside.or_else(|| ids.first())?)
+    }
+
+    /// What a query by the region means across elections.
+    pub fn reach(&self, region: RegionId) -> RegionReach {
+        let moved = |city: &&City| {
+            city.regions.len() > 1 && city.regions.iter().any(|(id, ..)| *id == region) && {
+                // Only today's region reaches back to records from before it was made.
+                city.region_on(Utc::now().date_naive()) == Some(region)
+            }
+        };
+        RegionReach {
+            regions: vec![region],
+            cities: self.cities.iter().filter(moved).map(|c| c.id).collect(),
+        }
+    }
+
+    /// Finds the place that a submission names, adding what is wrong with it to `faults`.
+    pub fn place(
+        &self,
+        election: Option<&str>,
+        region: Option<&str>,
+        city: Option<&str>,
+        polling_station: Option<&str>,
+        faults: &mut Faults,
+    ) -> Option<Place> {
+        let Some(slug) = election else {
+            faults.add("/election", "required");
+            return None;
+        };
+        let Some(election) = self.election(slug) else {
+            faults.add("/election", "unknown_election");
+            return None;
+        };
+        let day = election.held_on;
+        let named = match region.map(|code| self.region(code)) {
+            Some(None) => {
+                faults.add("/region", "unknown_region");
+                return None;
+            }
+            other => other.flatten(),
+        };
+        let city = match city.map(|name| self.city(name, named.map(|region| region.id), day)) {
+            Some(None) => {
+                faults.add("/city", "unknown_city");
+                return None;
+            }
+            other => other.flatten(),
+        };
+        let region = match (city, named) {
+            (Some(city), named) => {
+                let home = city.region_on(day);
+                if named.is_some_and(|named| !city.regions.iter().any(|(id, ..)| *id == named.id)) {
+                    faults.add("/city", "city_outside_region");
+                    return None;
+                }
+                home
+            }
+            (None, Some(named)) if !named.existed_on(day) => {
+                faults.add("/region", "unknown_region");
+                return None;
+            }
+            (None, named) => named.map(|region| region.id),
+        };
+        if polling_station.is_some() && region.is_none() {
+            faults.add("/polling_station", "station_needs_place");
+        }
+        let time_zone = city
+            .map(|city| city.time_zone)
+            .or_else(|| Some(self.region_by_id(region?)?.time_zone))
+            .unwrap_or(chrono_tz::Asia::Almaty);
+        Some(Place {
+            election: election.id,
+            region,
+            city: city.map(|city| city.id),
+            polling_station: polling_station.map(|number| number.trim().to_owned()),
+            time_zone,
+        })
+    }
+}
+
+/// The snapshot that requests share; read anew now and then, and after a change.
+pub struct Places {
+    current: RwLock<(Arc<Directory>, Instant)>,
+    pool: Pool,
+}
+
+/// Another instance, or the command line, may have added a place.
+const MAX_AGE: Duration = Duration::from_secs(15);
+
+impl Places {
+    /// Reads the places for the first time.
+    pub async fn load(pool: Pool) -> DbResult<Self> {
+        let directory = store::load(&mut *pool.get().await?).await?;
+        Ok(Self { current: RwLock::new((Arc::new(directory), Instant::now())), pool })
+    }
+
+    /// The places; a stale snapshot still serves while the database is away.
+    pub async fn get(&self) -> Arc<Directory> {
+        let (directory, read_at) = self.current.read().expect("not poisoned").clone();
+        if read_at.elapsed() < MAX_AGE {
+            return directory;
+        }
+        self.current.write().expect("not poisoned").1 = Instant::now();
+        match self.refresh().await {
+            Ok(fresh) => fresh,
+            Err(error) => {
+                tracing::warn!(%error, "the places could not be read anew");
+                directory
+            }
+        }
+    }
+
+    /// Reads the places now.
+    pub async fn refresh(&self) -> DbResult<Arc<Directory>> {
+        let fresh = Arc::new(store::load(&mut *self.pool.get().await?).await?);
+        *self.current.write().expect("not poisoned") = (fresh.clone(), Instant::now());
+        Ok(fresh)
+    }
+}

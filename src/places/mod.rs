@@ -1,0 +1,9 @@
+//! Elections, regions, cities and polling stations.
+
+pub mod directory;
+pub mod domain;
+pub mod routes;
+pub mod store;
+
+pub use directory::Directory;
+pub use domain::*;

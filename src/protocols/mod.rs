@@ -1,0 +1,4 @@
+//! Tally sheets of polling stations.
+
+pub mod domain;
+mod store;

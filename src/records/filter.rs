@@ -1,0 +1,245 @@
+//! Which records a list, an export or a count is about.
+
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use diesel::{
+    dsl::sql,
+    expression::{AppearsOnTable, Expression, SelectableExpression, ValidGrouping, is_aggregate},
+    pg::Pg,
+    prelude::*,
+    query_builder::{AstPass, QueryFragment, QueryId},
+    sql_types,
+};
+use uuid::Uuid;
+
+use super::{RecordKind, Severity, Status};
+use crate::{
+    accounts::Scope,
+    db::schema::records,
+    http::query::Query,
+    places::{CityId, Directory, ElectionId, RegionReach, fold, start_of_day},
+};
+
+/// An SQL condition on the table of records.
+///
+/// Diesel's own boxed expression cannot go to another thread; this one can.
+pub struct Condition(Box<dyn QueryFragment<Pg> + Send>);
+
+impl Condition {
+    fn new<E>(expression: E) -> Self
+    where
+        E: AppearsOnTable<records::table, SqlType = sql_types::Bool> + QueryFragment<Pg> + Send + 'static,
+    {
+        Self(Box::new(expression))
+    }
+}
+
+impl Expression for Condition {
+    type SqlType = sql_types::Bool;
+}
+
+impl AppearsOnTable<records::table> for Condition {}
+
+impl SelectableExpression<records::table> for Condition {}
+
+impl ValidGrouping<()> for Condition {
+    type IsAggregate = is_aggregate::No;
+}
+
+impl QueryId for Condition {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl QueryFragment<Pg> for Condition {
+    fn walk_ast<'b>(&'b self, pass: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        self.0.walk_ast(pass)
+    }
+}
+
+/// What a query may ask for; empty lists and `None` ask for nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    pub election: Option<ElectionId>,
+    pub reach: Option<RegionReach>,
+    pub cities: Vec<CityId>,
+    pub polling_station: Option<String>,
+    /// First and last local date, both included.
+    pub from: Option<NaiveDate>,
+    pub to: Option<NaiveDate>,
+    pub statuses: Vec<Status>,
+    pub categories: Vec<String>,
+    pub severities: Vec<Severity>,
+    pub reporter: Option<Uuid>,
+    /// A `tsquery` of folded words.
+    pub words: Option<String>,
+}
+
+impl Filter {
+    /// Takes the parameters of a filter from a query.
+    pub fn read(query: &mut Query, directory: &Directory) -> Self {
+        let mut filter = Self::read_countable(query, directory);
+        filter.polling_station = query.text("polling_station");
+        filter.reporter = query.parsed("reporter", "not_an_id");
+        if let Some(text) = query.text("q") {
+            filter.words = words(&text);
+            if filter.words.is_none() {
+                query.faults.add("?q", "no_letters");
+            }
+        }
+        filter
+    }
+
+    /// The parameters that the kept counts know too.
+    pub fn read_countable(query: &mut Query, directory: &Directory) -> Self {
+        let mut filter = Self::default();
+        match query.text("election").map(|slug| directory.election(&slug).map(|election| election.id)) {
+            Some(None) => query.faults.add("?election", "unknown_election"),
+            Some(found) => filter.election = found,
+            // With one election there is nothing to choose, and the indexes begin with it.
+            None if directory.elections.len() == 1 => filter.election = Some(directory.elections[0].id),
+            None => {}
+        }
+        let mut reach = RegionReach::default();
+        for code in query.list("region") {
+            match directory.region(&code) {
+                Some(region) => reach.extend(directory.reach(region.id)),
+                None => query.faults.add("?region", "unknown_region"),
+            }
+        }
+        filter.reach = Some(reach).filter(|reach| !reach.regions.is_empty());
+        let day =
+            filter.election.and_then(|id| directory.election_by_id(id)).map(|election| election.held_on);
+        let day = day.unwrap_or_else(|| Utc::now().date_naive());
+        let first_region = filter.reach.as_ref().map(|reach| reach.regions[0]);
+        for name in query.list("city") {
+            match directory.city(&name, first_region, day) {
+                Some(city) => filter.cities.push(city.id),
+                None => query.faults.add("?city", "unknown_city"),
+            }
+        }
+        filter.from = query.date("from");
+        filter.to = query.date("to");
+        if filter.from.zip(filter.to).is_some_and(|(from, to)| from > to) {
+            query.faults.add("?from", "from_after_to");
+        }
+        filter.statuses = query.words("status");
+        filter.categories = query.list("category");
+        filter.severities = query.words("severity");
+        filter
+    }
+
+    /// The filter as SQL, with what the caller may not see left out.
+    pub fn condition(&self, kind: RecordKind, scope: &Scope) -> Condition {
+        let mut all = Condition::new(records::kind.eq(kind.word()));
+        let mut and = |condition: Condition| {
+            let before = std::mem::replace(&mut all, Condition::new(sql::<sql_types::Bool>("true")));
+            all = Condition::new(before.and(condition));
+        };
+        if let Some(election) = self.election {
+            and(Condition::new(records::election_id.eq(election)));
+        }
+        if let Some(reach) = &self.reach {
+            and(within(reach));
+        }
+        if !self.cities.is_empty() {
+            and(Condition::new(records::city_id.assume_not_null().eq_any(self.cities.clone())));
+        }
+        if let Some(number) = &self.polling_station {
+            and(Condition::new(records::polling_station.assume_not_null().eq(number.clone())));
+        }
+        // The bounds in time let an index on the time be used; the local date decides.
+        if let Some(from) = self.from {
+            and(Condition::new(records::local_date.ge(from).and(records::occurred_at.ge(widest(from, -1)))));
+        }
+        if let Some(to) = self.to {
+            and(Condition::new(records::local_date.le(to).and(records::occurred_at.lt(widest(to, 2)))));
+        }
+        if !self.statuses.is_empty() {
+            let words: Vec<_> = self.statuses.iter().map(|status| status.word()).collect();
+            and(Condition::new(records::status.eq_any(words)));
+        }
+        if !self.categories.is_empty() {
+            and(Condition::new(records::category.eq_any(self.categories.clone())));
+        }
+        if !self.severities.is_empty() {
+            let words: Vec<_> = self.severities.iter().map(|severity| severity.word()).collect();
+            and(Condition::new(records::severity.assume_not_null().eq_any(words)));
+        }
+        if let Some(reporter) = self.reporter {
+            and(Condition::new(records::reporter_id.eq(reporter)));
+        }
+        if let Some(words) = &self.words {
+            let matches = sql::<sql_types::Bool>("records.search @@ to_tsquery('simple', ")
+                .bind::<sql_types::Text, _>(words.clone())
+                .sql(")");
+            and(Condition::new(matches));
+        }
+        match scope {
+            Scope::All => {}
+            Scope::Places(reach) => and(within(reach)),
+            Scope::Own(user) => and(Condition::new(records::reporter_id.eq(*user))),
+            Scope::Regions(reach, user) => {
+                and(Condition::new(within(reach).or(records::reporter_id.eq(*user))));
+            }
+        }
+        all
+    }
+}
+
+fn within(reach: &RegionReach) -> Condition {
+    // No region known is in nobody's region: false, not null.
+    let inside = sql::<sql_types::Bool>("coalesce(records.region_id = ANY(")
+        .bind::<sql_types::Array<sql_types::SmallInt>, _>(reach.regions.clone())
+        .sql("), false)");
+    if let ([region], []) = (reach.regions.as_slice(), reach.cities.as_slice()) {
+        return Condition::new(
+            records::region_id.assume_not_null().eq(*region).and(records::region_id.is_not_null()),
+        );
+    }
+    if reach.cities.is_empty() {
+        return Condition::new(inside);
+    }
+    let moved = sql::<sql_types::Bool>("coalesce(records.city_id = ANY(")
+        .bind::<sql_types::Array<sql_types::Integer>, _>(reach.cities.clone())
+        .sql("), false)");
+    Condition::new(inside.or(moved))
+}
+
+/// A moment that lies before (or after) the day in every time zone.
+fn widest(day: NaiveDate, days: i64) -> DateTime<Utc> {
+    let day = day.checked_add_signed(TimeDelta::days(days)).unwrap_or(day);
+    start_of_day(day, chrono_tz::UTC)
+}
+
+/// The words of a search as a `tsquery`: all of them must be there, each may go on (the languages inflect).
+pub fn words(text: &str) -> Option<String> {
+    let folded = fold(text);
+    let words: Vec<String> = folded
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .take(16)
+        .map(|word| format!("'{word}':*"))
+        .collect();
+    (!words.is_empty()).then(|| words.join(" & "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::copy::literal_sql;
+
+    #[test]
+    fn words_are_folded_and_quoted() {
+        assert_eq!(words("Бақылаушы шығарылды!").as_deref(), Some("'бакылаушы':* & 'шыгарылды':*"));
+        assert_eq!(words("a'b | c").as_deref(), Some("'a':* & 'b':* & 'c':*"));
+        assert_eq!(words("—!?"), None);
+    }
+
+    #[test]
+    fn what_is_out_of_reach_is_not_asked_for() {
+        let user = Uuid::from_u128(9);
+        let sql =
+            literal_sql(&Filter::default().condition(RecordKind::Violation, &Scope::Own(user))).unwrap();
+        assert!(sql.contains("reporter_id") && sql.contains(&user.to_string()), "{sql}");
+    }
+}

@@ -1,0 +1,12 @@
+//! The envelope that violations, protocols and detentions share: submission, history, review, lists.
+
+pub mod domain;
+pub mod filter;
+pub mod openapi;
+pub mod request;
+pub mod routes;
+pub mod similar;
+pub mod store;
+pub mod view;
+
+pub use domain::*;

@@ -1,0 +1,346 @@
+//! The routes of one kind of record; every kind has the same.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header,
+    web::{self, Data, Path, ServiceConfig},
+};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+use uuid::Uuid;
+use validator::Validate;
+
+use super::{
+    Decision, Record, Review,
+    filter::Filter,
+    id_of_key, request,
+    request::Submittable,
+    similar, store,
+    store::{Change, DetailsTable, Mark, Outcome, Refusal, Sort},
+    view::{self, Page, RecordView},
+};
+use crate::{
+    accounts::Caller,
+    db::Pool,
+    faults::Faults,
+    http::{
+        Answer, Kind, Problem,
+        body::{self, Json, OptionalJson, RawJson},
+        preconditions,
+        query::{self, Query},
+    },
+    places::{Directory, directory::Places},
+};
+
+/// A review as it is sent.
+#[derive(Deserialize, Validate, ToSchema)]
+pub struct ReviewRequest {
+    /// `in_review`, `verified`, `rejected` or `duplicate`.
+    #[validate(required)]
+    pub decision: Option<String>,
+    #[validate(length(min = 1, max = 2000))]
+    pub note: Option<String>,
+    /// The record that this one duplicates.
+    pub duplicate_of: Option<String>,
+}
+
+/// Why a record is withdrawn.
+#[derive(Deserialize, Validate, ToSchema)]
+pub struct WithdrawRequest {
+    #[validate(length(min = 1, max = 2000))]
+    pub note: Option<String>,
+}
+
+/// An entry of the history.
+#[derive(Serialize, ToSchema)]
+pub struct HistoryEntry {
+    version: i32,
+    /// `submitted`, `edited`, `reviewed` or `withdrawn`.
+    action: String,
+    status: String,
+    by: Uuid,
+    at: DateTime<Utc>,
+    note: Option<String>,
+    /// The whole content where the action changed it.
+    content: Option<Value>,
+    /// SHA-256 of the content in canonical form (RFC 8785), in hexadecimal.
+    content_sha256: Option<String>,
+}
+
+/// A possible duplicate.
+#[derive(Serialize, ToSchema)]
+pub struct SimilarView<V> {
+    /// 0 to 1.
+    likeness: f32,
+    record: RecordView<V>,
+}
+
+/// Registers the routes of the kind `D`.
+pub fn configure<D: Submittable + DetailsTable>(config: &mut ServiceConfig) {
+    let path = |rest: &str| format!("/{}{rest}", D::PATH);
+    config
+        .service(web::resource(path("")).route(web::get().to(list::<D>)).route(web::post().to(create::<D>)))
+        .service(
+            web::resource(path("/{id}")).route(web::get().to(get::<D>)).route(web::patch().to(edit::<D>)),
+        )
+        .route(&path("/{id}/history"), web::get().to(history::<D>))
+        .route(&path("/{id}/similar"), web::get().to(similar_records::<D>))
+        .route(&path("/{id}/review"), web::post().to(review::<D>))
+        .route(&path("/{id}/withdraw"), web::post().to(withdraw::<D>));
+}
+
+fn answer<D: Submittable>(
+    mut response: actix_web::HttpResponseBuilder,
+    record: &Record<D>,
+    directory: &Directory,
+) -> HttpResponse {
+    response
+        .insert_header((header::ETAG, preconditions::etag(record.version)))
+        .insert_header((header::CACHE_CONTROL, "private, no-cache"))
+        .json(view::view(record, directory))
+}
+
+async fn create<D: Submittable + DetailsTable>(
+    request: HttpRequest,
+    caller: Caller,
+    body: RawJson,
+    pool: Data<Pool>,
+    places: Data<Places>,
+) -> Answer {
+    let directory = places.get().await;
+    let value = body::parse(&body.0)?;
+    let (mut new, has_id) = request::read::<D>(&value, caller.id(), &directory, Utc::now())?;
+    if let Some(key) = request.headers().get("idempotency-key").filter(|_| !has_id) {
+        new.id = id_of_key(caller.id(), key.to_str().map_err(|_| Problem::new(Kind::Malformed))?);
+    }
+    let mut conn = pool.get().await?;
+    let outcome = store::submit(&mut conn, std::slice::from_ref(&new)).await?[0];
+    let id = new.id;
+    let (record, mut response) = match outcome {
+        Outcome::Created => (new.into(), HttpResponse::Created()),
+        Outcome::Conflict => return Err(Problem::new(Kind::Conflict)),
+        Outcome::Replayed => {
+            let record = store::get::<D>(&mut conn, &caller.scope(&directory), id).await?;
+            (record.ok_or_else(|| Problem::new(Kind::NotFound))?, HttpResponse::Ok())
+        }
+    };
+    response.insert_header((header::LOCATION, format!("/api/v1/{}/{id}", D::PATH)));
+    Ok(answer(response, &record, &directory))
+}
+
+async fn find<D: DetailsTable>(
+    caller: &Caller,
+    conn: &mut diesel_async::AsyncPgConnection,
+    directory: &Directory,
+    id: &str,
+) -> Result<Record<D>, Problem> {
+    let missing = || Problem::new(Kind::NotFound);
+    let id = Uuid::parse_str(id).map_err(|_| missing())?;
+    store::get(conn, &caller.scope(directory), id).await?.ok_or_else(missing)
+}
+
+async fn get<D: Submittable + DetailsTable>(
+    request: HttpRequest,
+    caller: Caller,
+    id: Path<String>,
+    pool: Data<Pool>,
+    places: Data<Places>,
+) -> Answer {
+    let directory = places.get().await;
+    let record = find::<D>(&caller, &mut *pool.get().await?, &directory, &id).await?;
+    if preconditions::has_fresh(&request, &preconditions::etag(record.version)) {
+        return Ok(HttpResponse::NotModified()
+            .insert_header((header::ETAG, preconditions::etag(record.version)))
+            .finish());
+    }
+    Ok(answer(HttpResponse::Ok(), &record, &directory))
+}
+
+async fn list<D: Submittable + DetailsTable>(
+    caller: Caller,
+    pool: Data<Pool>,
+    places: Data<Places>,
+    mut query: Query,
+) -> Answer {
+    let directory = places.get().await;
+    let filter = Filter::read(&mut query, &directory);
+    let limit = query.limit();
+    let sort = match query.text("sort").as_deref() {
+        None | Some("-occurred_at") => Sort { by_arrival: false, ascending: false },
+        Some("occurred_at") => Sort { by_arrival: false, ascending: true },
+        Some("-received_at") => Sort { by_arrival: true, ascending: false },
+        Some("received_at") => Sort { by_arrival: true, ascending: true },
+        Some(_) => {
+            let words = "occurred_at, -occurred_at, received_at, -received_at".to_owned();
+            query.faults.add_with("?sort", "not_one_of", vec![("words", words)]);
+            Sort { by_arrival: false, ascending: false }
+        }
+    };
+    let after: Option<(Sort, Mark)> = query.cursor();
+    if after.is_some_and(|(of, _)| of != sort) {
+        query.faults.add("?cursor", "not_a_cursor");
+    }
+    query.finish()?;
+    let condition = filter.condition(D::KIND, &caller.scope(&directory));
+    let mut conn = pool.get().await?;
+    let mut records =
+        store::list::<D>(&mut conn, condition, sort, after.map(|(_, mark)| mark), limit + 1).await?;
+    let more = records.len() as i64 > limit;
+    records.truncate(limit as usize);
+    let next = records.last().filter(|_| more).map(|last| {
+        let at = if sort.by_arrival { last.received_at } else { last.envelope.occurred_at };
+        query::cursor(&(sort, (at, last.id)))
+    });
+    let items = records.iter().map(|record| view::view(record, &directory)).collect();
+    Ok(HttpResponse::Ok()
+        .insert_header((header::CACHE_CONTROL, "private, no-cache"))
+        .json(Page { items, next }))
+}
+
+async fn edit<D: Submittable + DetailsTable>(
+    request: HttpRequest,
+    caller: Caller,
+    id: Path<String>,
+    body: RawJson,
+    pool: Data<Pool>,
+    places: Data<Places>,
+) -> Answer {
+    let directory = places.get().await;
+    let patch = body::parse(&body.0)?;
+    let mut conn = pool.get().await?;
+    let record = find::<D>(&caller, &mut conn, &directory, &id).await?;
+    require_reporter(&caller, &record)?;
+    preconditions::require_match(&request, record.version)?;
+    let mut content = request::content(&record.envelope, &record.details, &directory);
+    // A new city brings its own region, unless the patch names one.
+    if patch.get("city").is_some() && patch.get("region").is_none() {
+        content.as_object_mut().map(|content| content.remove("region"));
+    }
+    // The precision said before was that of the old time.
+    if patch.get("occurred_at").is_some() && patch.get("precision").is_none() {
+        content.as_object_mut().map(|content| content.remove("precision"));
+    }
+    request::merge(&mut content, &patch);
+    let (new, _) = request::read::<D>(&content, caller.id(), &directory, Utc::now())?;
+    let mut faults = Faults::default();
+    if new.envelope.place.election != record.envelope.place.election {
+        faults.add("/election", "not_allowed_here");
+    }
+    if patch.get("id").is_some() {
+        faults.add("/id", "not_allowed_here");
+    }
+    faults.check(Some(()))?;
+    apply(&caller, &mut conn, &directory, &record, Change::Edit(Box::new(new))).await
+}
+
+fn require_reporter<D>(caller: &Caller, record: &Record<D>) -> Result<(), Problem> {
+    if record.reporter == caller.id() { Ok(()) } else { Err(Problem::new(Kind::Forbidden)) }
+}
+
+async fn apply<D: Submittable + DetailsTable>(
+    caller: &Caller,
+    conn: &mut diesel_async::AsyncPgConnection,
+    directory: &Directory,
+    record: &Record<D>,
+    change: Change<D>,
+) -> Answer {
+    let scope = caller.scope(directory);
+    match store::change(conn, caller.id(), &scope, record, change).await? {
+        Ok(record) => Ok(answer(HttpResponse::Ok(), &record, directory)),
+        Err(Refusal::Stale) => Err(Problem::new(Kind::Stale)),
+        Err(Refusal::State) => Err(Problem::new(Kind::State)),
+        Err(Refusal::UnknownOriginal) => Err(Problem::fault("/duplicate_of", "unknown_record")),
+    }
+}
+
+async fn withdraw<D: Submittable + DetailsTable>(
+    request: HttpRequest,
+    caller: Caller,
+    id: Path<String>,
+    body: OptionalJson<WithdrawRequest>,
+    pool: Data<Pool>,
+    places: Data<Places>,
+) -> Answer {
+    let directory = places.get().await;
+    let mut conn = pool.get().await?;
+    let record = find::<D>(&caller, &mut conn, &directory, &id).await?;
+    require_reporter(&caller, &record)?;
+    preconditions::allow_match(&request, record.version)?;
+    let note = body.0.and_then(|body| body.note);
+    apply(&caller, &mut conn, &directory, &record, Change::Withdraw(note)).await
+}
+
+async fn review<D: Submittable + DetailsTable>(
+    request: HttpRequest,
+    caller: Caller,
+    id: Path<String>,
+    body: Json<ReviewRequest>,
+    pool: Data<Pool>,
+    places: Data<Places>,
+) -> Answer {
+    let directory = places.get().await;
+    let mut conn = pool.get().await?;
+    let record = find::<D>(&caller, &mut conn, &directory, &id).await?;
+    caller.require_coordinator()?;
+    let mut faults = Faults::default();
+    let decision = faults.word::<Decision>("/decision", body.0.decision.as_deref());
+    let duplicate_of = body.0.duplicate_of.as_deref().and_then(|text| {
+        let id = Uuid::parse_str(text).ok();
+        if id.is_none() {
+            faults.add("/duplicate_of", "unknown_record");
+        }
+        id
+    });
+    match (decision, &body.0.duplicate_of) {
+        (Some(Decision::Duplicate), None) => faults.add("/duplicate_of", "needs_duplicate_of"),
+        (Some(Decision::Duplicate), Some(_)) | (_, None) => {}
+        (_, Some(_)) => faults.add("/duplicate_of", "not_allowed_here"),
+    }
+    let decision = faults.check(decision)?;
+    preconditions::allow_match(&request, record.version)?;
+    let review = Review { decision, note: body.0.note, duplicate_of };
+    apply(&caller, &mut conn, &directory, &record, Change::Review(review)).await
+}
+
+async fn history<D: Submittable + DetailsTable>(
+    caller: Caller,
+    id: Path<String>,
+    pool: Data<Pool>,
+    places: Data<Places>,
+) -> Answer {
+    let directory = places.get().await;
+    let mut conn = pool.get().await?;
+    let record = find::<D>(&caller, &mut conn, &directory, &id).await?;
+    let entries = store::history(&mut conn, record.envelope.place.election, record.id).await?;
+    let entry = |version: store::Version| HistoryEntry {
+        version: version.version,
+        action: version.action,
+        status: version.status,
+        by: version.actor_id,
+        at: version.at,
+        note: version.note,
+        content: version.content,
+        content_sha256: version
+            .content_hash
+            .map(|hash| hash.iter().map(|byte| format!("{byte:02x}")).collect()),
+    };
+    Ok(HttpResponse::Ok().json(entries.into_iter().map(entry).collect::<Vec<_>>()))
+}
+
+async fn similar_records<D: Submittable + DetailsTable>(
+    caller: Caller,
+    id: Path<String>,
+    pool: Data<Pool>,
+    places: Data<Places>,
+) -> Answer {
+    let directory = places.get().await;
+    let mut conn = pool.get().await?;
+    let record = find::<D>(&caller, &mut conn, &directory, &id).await?;
+    let found = similar::find(&mut conn, &caller.scope(&directory), &record).await?;
+    let views: Vec<_> = (found.iter())
+        .map(|(record, likeness)| SimilarView { likeness: *likeness, record: view::view(record, &directory) })
+        .collect();
+    Ok(HttpResponse::Ok().json(views))
+}

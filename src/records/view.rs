@@ -1,0 +1,81 @@
+//! Records as readers see them.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{Precision, Record, RecordKind, Status, request::Submittable};
+use crate::places::{Directory, Names};
+
+/// A record.
+#[derive(Serialize, ToSchema)]
+pub struct RecordView<V> {
+    pub id: Uuid,
+    pub record: RecordKind,
+    pub election: String,
+    /// ISO 3166-2:KZ code of the region as it stood at the election.
+    pub region: Option<String>,
+    pub city: Option<String>,
+    /// The most exact place that is known, by name.
+    pub place: Option<Names>,
+    pub polling_station: Option<String>,
+    pub occurred_at: DateTime<Utc>,
+    pub precision: Precision,
+    /// The date on the calendar of the place.
+    pub local_date: NaiveDate,
+    pub description: String,
+    pub source: Option<String>,
+    pub passage: Option<i32>,
+    pub status: Status,
+    pub duplicate_of: Option<Uuid>,
+    pub version: i32,
+    pub reporter: Uuid,
+    pub received_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+    #[serde(flatten)]
+    pub details: V,
+}
+
+/// A page of a list.
+#[derive(Serialize, ToSchema)]
+pub struct Page<T> {
+    pub items: Vec<T>,
+    /// Cursor of the next page; absent on the last.
+    pub next: Option<String>,
+}
+
+/// Shows a record with the names of its place.
+pub fn view<D: Submittable>(record: &Record<D>, directory: &Directory) -> RecordView<D::View> {
+    let envelope = &record.envelope;
+    let region = envelope.place.region.and_then(|id| directory.region_by_id(id));
+    let city = envelope.place.city.and_then(|id| directory.city_by_id(id));
+    RecordView {
+        id: record.id,
+        record: D::KIND,
+        election: directory
+            .election_by_id(envelope.place.election)
+            .map(|election| election.slug.clone())
+            .unwrap_or_default(),
+        region: region.map(|region| region.code.clone()),
+        city: city.map(|city| city.slug.clone()),
+        place: city.map(|city| &city.names).or(region.map(|region| &region.names)).cloned(),
+        polling_station: envelope.place.polling_station.clone(),
+        occurred_at: envelope.occurred_at,
+        precision: envelope.precision,
+        local_date: envelope.local_date,
+        description: envelope.description.clone(),
+        source: envelope
+            .source
+            .and_then(|id| directory.sources.iter().find(|(_, source)| **source == id))
+            .map(|(slug, _)| slug.clone()),
+        passage: envelope.passage,
+        status: record.status,
+        duplicate_of: record.duplicate_of,
+        version: record.version,
+        reporter: record.reporter,
+        received_at: record.received_at,
+        updated_at: record.updated_at,
+        details: record.details.view(),
+    }
+}

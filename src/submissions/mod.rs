@@ -1,0 +1,258 @@
+//! `POST /submissions`: many records at once, a line each, as a phone sends them that was offline.
+
+use std::time::Duration;
+
+use actix_web::{
+    HttpRequest, HttpResponse, post, rt,
+    web::{Bytes, BytesMut, Data, Payload},
+};
+use chrono::Utc;
+use futures_util::StreamExt;
+use serde::Serialize;
+use serde_json::Value;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio_stream::wrappers::UnboundedReceiverStream;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::{
+    accounts::{Caller, UserId},
+    db::{DbError, Pool},
+    detentions::domain::Detention,
+    faults::Faults,
+    http::{Answer, Kind, Problem, body, problem::ProblemBody},
+    i18n::Language,
+    places::{Directory, directory::Places},
+    protocols::domain::Protocol,
+    records::{
+        NewRecord, RecordKind, id_of_key, request,
+        request::Submittable,
+        store::{self, DetailsTable, Outcome},
+    },
+    violations::domain::Violation,
+};
+
+/// Lines that one request may have.
+const MOST_LINES: usize = 10_000;
+/// Records that go into one transaction.
+const BATCH: usize = 256;
+/// How long the next bytes may take to come.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The answer to one line.
+#[derive(Serialize, ToSchema)]
+pub struct LineAnswer {
+    /// The number of the line, from 1.
+    line: usize,
+    /// 201 stored, 200 stored before, else what the status of a single submission would be.
+    status: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    record: Option<RecordKind>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<ProblemBody>,
+}
+
+/// Stores up to 10,000 records, one JSON object a line with its kind in `record`; answers line for line as
+/// they are stored. A bad line spoils no other.
+#[utoipa::path(tag = "records", path = "/api/v1/submissions", security(("token" = [])),
+    request_body(content = String, content_type = "application/x-ndjson"),
+    responses((status = 200, description = "A `LineAnswer` a line", body = LineAnswer, content_type = "application/x-ndjson")))]
+#[post("/submissions")]
+pub async fn submit(
+    request: HttpRequest,
+    caller: Caller,
+    payload: Payload,
+    pool: Data<Pool>,
+    places: Data<Places>,
+) -> Answer {
+    body::check_type(&request, &["application/x-ndjson", "application/ndjson", "application/jsonl"])?;
+    let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let (answers, stream) = unbounded_channel();
+    let intake = Intake {
+        key: header("idempotency-key").map(str::to_owned),
+        language: Language::negotiate(header("accept-language").unwrap_or_default()),
+        reporter: caller.id(),
+        directory: places.get().await,
+        pool,
+        answers,
+        pending: Pending::default(),
+        line: 0,
+    };
+    // Answers wait in memory (10,000 short lines at most), so a client that reads them only after it has
+    // sent all never blocks itself; and when it goes away, what arrived is stored all the same.
+    rt::spawn(intake.run(payload));
+    Ok(HttpResponse::Ok()
+        .content_type("application/x-ndjson")
+        .streaming(UnboundedReceiverStream::new(stream).map(Ok::<Bytes, actix_web::Error>)))
+}
+
+#[derive(Default)]
+struct Pending {
+    violations: Vec<(usize, NewRecord<Violation>)>,
+    protocols: Vec<(usize, NewRecord<Protocol>)>,
+    detentions: Vec<(usize, NewRecord<Detention>)>,
+    answers: Vec<LineAnswer>,
+}
+
+impl Pending {
+    fn len(&self) -> usize {
+        self.violations.len() + self.protocols.len() + self.detentions.len() + self.answers.len()
+    }
+}
+
+struct Intake {
+    key: Option<String>,
+    language: Language,
+    reporter: UserId,
+    directory: std::sync::Arc<Directory>,
+    pool: Data<Pool>,
+    answers: UnboundedSender<Bytes>,
+    pending: Pending,
+    line: usize,
+}
+
+impl Intake {
+    async fn run(mut self, mut payload: Payload) {
+        let mut buffer = BytesMut::new();
+        let mut skipping = false;
+        loop {
+            let chunk = match tokio::time::timeout(PATIENCE, payload.next()).await {
+                Ok(Some(Ok(chunk))) => chunk,
+                // Cut off: what is left of a line is no whole record.
+                Ok(Some(Err(_))) | Err(_) => break,
+                Ok(None) => {
+                    if !buffer.is_empty() && !skipping {
+                        self.take(&buffer);
+                    }
+                    break;
+                }
+            };
+            buffer.extend_from_slice(&chunk);
+            while let Some(end) = memchr::memchr(b'\n', &buffer) {
+                let line = buffer.split_to(end + 1);
+                if !std::mem::take(&mut skipping) {
+                    self.take(&line[..end]);
+                }
+                if self.line > MOST_LINES {
+                    self.flush().await;
+                    return;
+                }
+                if self.pending.len() >= BATCH {
+                    self.flush().await;
+                }
+            }
+            if buffer.len() > body::LIMIT {
+                if !skipping {
+                    self.line += 1;
+                    self.refuse(&Problem::new(Kind::TooLarge));
+                }
+                skipping = true;
+                buffer.clear();
+            }
+            self.flush().await;
+        }
+        self.flush().await;
+    }
+
+    fn refuse(&mut self, problem: &Problem) {
+        let problem = problem.body(self.language);
+        let status = problem.status();
+        let answer = LineAnswer { line: self.line, status, record: None, id: None, problem: Some(problem) };
+        self.pending.answers.push(answer);
+    }
+
+    /// Reads one line; an empty one is passed over.
+    fn take(&mut self, line: &[u8]) {
+        self.line += 1;
+        if line.trim_ascii().is_empty() {
+            return;
+        }
+        if self.line > MOST_LINES {
+            return self.refuse(&Problem::new(Kind::TooLarge));
+        }
+        if let Err(problem) = self.read(line) {
+            self.refuse(&problem);
+        }
+    }
+
+    fn read(&mut self, line: &[u8]) -> Result<(), Problem> {
+        let mut value = body::parse(line)?;
+        let kind = value.as_object_mut().and_then(|object| object.remove("record"));
+        let mut faults = Faults::default();
+        let kind = match &kind {
+            None => {
+                faults.add("/record", "required");
+                None
+            }
+            Some(Value::String(word)) => faults.word::<RecordKind>("/record", Some(word)),
+            Some(_) => faults.word::<RecordKind>("/record", Some("")),
+        };
+        match faults.check(kind)? {
+            RecordKind::Violation => self.pending.violations.push((self.line, self.record(&value)?)),
+            RecordKind::Protocol => self.pending.protocols.push((self.line, self.record(&value)?)),
+            RecordKind::Detention => self.pending.detentions.push((self.line, self.record(&value)?)),
+        }
+        Ok(())
+    }
+
+    fn record<D: Submittable>(&self, value: &Value) -> Result<NewRecord<D>, Problem> {
+        let (mut new, has_id) = request::read::<D>(value, self.reporter, &self.directory, Utc::now())?;
+        if let Some(key) = self.key.as_ref().filter(|_| !has_id) {
+            new.id = id_of_key(self.reporter, &format!("{key}\n{}", self.line));
+        }
+        Ok(new)
+    }
+
+    /// Stores what is pending and sends the answers in the order of the lines.
+    async fn flush(&mut self) {
+        let pending = std::mem::take(&mut self.pending);
+        let mut answers = pending.answers;
+        self.store(pending.violations, &mut answers).await;
+        self.store(pending.protocols, &mut answers).await;
+        self.store(pending.detentions, &mut answers).await;
+        if answers.is_empty() {
+            return;
+        }
+        answers.sort_by_key(|answer| answer.line);
+        let mut bytes = Vec::new();
+        for answer in &answers {
+            serde_json::to_writer(&mut bytes, answer).expect("an answer is JSON");
+            bytes.push(b'\n');
+        }
+        let _ = self.answers.send(bytes.into());
+    }
+
+    async fn store<D: DetailsTable>(&self, lines: Vec<(usize, NewRecord<D>)>, answers: &mut Vec<LineAnswer>) {
+        if lines.is_empty() {
+            return;
+        }
+        let (numbers, records): (Vec<usize>, Vec<NewRecord<D>>) = lines.into_iter().unzip();
+        let mut outcomes: Vec<Result<Outcome, Problem>> = Vec::new();
+        match self.submit(&records).await {
+            Ok(stored) => outcomes.extend(stored.into_iter().map(Ok)),
+            Err(_) => {
+                // One row may have spoiled the batch: each gets its own try.
+                for record in records.chunks(1) {
+                    outcomes.push(self.submit(record).await.map(|one| one[0]).map_err(Problem::from));
+                }
+            }
+        }
+        for ((line, record), outcome) in numbers.into_iter().zip(&records).zip(outcomes) {
+            let outcome = match outcome {
+                Ok(Outcome::Created) => Ok(201),
+                Ok(Outcome::Replayed) => Ok(200),
+                Ok(Outcome::Conflict) => Err(Problem::new(Kind::Conflict)),
+                Err(problem) => Err(problem),
+            };
+            let problem = outcome.as_ref().err().map(|problem| problem.body(self.language));
+            let status = outcome.unwrap_or_else(|_| problem.as_ref().map_or(500, ProblemBody::status));
+            answers.push(LineAnswer { line, status, record: Some(D::KIND), id: Some(record.id), problem });
+        }
+    }
+
+    async fn submit<D: DetailsTable>(&self, records: &[NewRecord<D>]) -> Result<Vec<Outcome>, DbError> {
+        store::submit(&mut *self.pool.get().await?, records).await
+    }
+}

@@ -1,0 +1,4 @@
+//! Breaches of the rules that observers saw.
+
+pub mod domain;
+mod store;

@@ -1,0 +1,78 @@
+//! Violations in PostgreSQL; category and severity lie in the envelope, where they are filtered by.
+
+use std::collections::HashMap;
+
+use diesel::prelude::*;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use uuid::Uuid;
+
+use super::domain::Violation;
+use crate::{
+    db::{
+        DbResult,
+        schema::{records, violations},
+        stored,
+    },
+    places::ElectionId,
+    records::store::DetailsTable,
+};
+
+#[derive(Insertable)]
+#[diesel(table_name = violations)]
+struct Row<'a> {
+    election_id: ElectionId,
+    record_id: Uuid,
+    stage: &'static str,
+    people_involved: Option<&'a str>,
+}
+
+impl DetailsTable for Violation {
+    async fn insert(conn: &mut AsyncPgConnection, rows: Vec<(ElectionId, Uuid, &Self)>) -> QueryResult<()> {
+        let rows: Vec<Row> = (rows.into_iter())
+            .map(|(election_id, record_id, it)| Row {
+                election_id,
+                record_id,
+                stage: it.stage.word(),
+                people_involved: it.people_involved.as_deref(),
+            })
+            .collect();
+        match rows.as_slice() {
+            [row] => diesel::insert_into(violations::table).values(row).execute(conn).await?,
+            rows => diesel::insert_into(violations::table).values(rows).execute(conn).await?,
+        };
+        Ok(())
+    }
+
+    async fn delete(conn: &mut AsyncPgConnection, election: ElectionId, id: Uuid) -> QueryResult<()> {
+        diesel::delete(violations::table.find((election, id))).execute(conn).await?;
+        Ok(())
+    }
+
+    async fn load(
+        conn: &mut AsyncPgConnection,
+        elections: Vec<ElectionId>,
+        ids: Vec<Uuid>,
+    ) -> DbResult<HashMap<Uuid, Self>> {
+        let same =
+            records::election_id.eq(violations::election_id).and(records::id.eq(violations::record_id));
+        let rows: Vec<(Uuid, String, Option<String>, String, Option<String>)> = violations::table
+            .inner_join(records::table.on(same))
+            .filter(violations::election_id.eq_any(elections).and(violations::record_id.eq_any(ids)))
+            .select((
+                violations::record_id,
+                records::category,
+                records::severity,
+                violations::stage,
+                violations::people_involved,
+            ))
+            .load(conn)
+            .await?;
+        rows.into_iter()
+            .map(|(id, category, severity, stage, people_involved)| {
+                let severity = stored(&severity.unwrap_or_default())?;
+                let (category, stage) = (stored(&category)?, stored(&stage)?);
+                Ok((id, Self { category, stage, severity, people_involved }))
+            })
+            .collect()
+    }
+}
