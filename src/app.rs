@@ -3,9 +3,10 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use actix_web::{
-    App, HttpResponse, HttpServer,
-    dev::ServerHandle,
+    App, HttpRequest, HttpResponse, HttpServer,
+    dev::{ResourceDef, ServerHandle},
     get,
+    http::header,
     middleware::{DefaultHeaders, from_fn},
     web::{self, Data, ServiceConfig},
 };
@@ -131,6 +132,20 @@ fn routes(config: &mut ServiceConfig) {
         );
 }
 
+/// No route: 405 where the path is known under other methods, else 404.
+async fn nowhere(request: HttpRequest, document: Data<utoipa::openapi::OpenApi>) -> HttpResponse {
+    let known = document
+        .paths
+        .paths
+        .iter()
+        .find(|(path, _)| ResourceDef::new(path.as_str()).is_match(request.path()));
+    let Some((_, item)) = known else { return HttpResponse::NotFound().finish() };
+    let methods = [("GET", &item.get), ("POST", &item.post), ("PATCH", &item.patch)];
+    let allowed: Vec<_> =
+        methods.iter().filter(|(_, operation)| operation.is_some()).map(|(name, _)| *name).collect();
+    HttpResponse::MethodNotAllowed().insert_header((header::ALLOW, allowed.join(", "))).finish()
+}
+
 /// A running service.
 pub struct Running {
     pub address: SocketAddr,
@@ -171,7 +186,7 @@ pub async fn start(settings: &Service, pool: Pool, key: TokenKey) -> anyhow::Res
             .app_data(accounts.clone())
             .app_data(document.clone())
             .configure(routes)
-            .default_service(web::to(async || HttpResponse::NotFound().finish()))
+            .default_service(web::to(nowhere))
             .wrap(from_fn(limits::limit))
             .wrap(DefaultHeaders::new().add(("X-Content-Type-Options", "nosniff")))
             .wrap(from_fn(middleware::localise))

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, anyhow, bail};
-use chrono::{NaiveDate, Utc};
+use chrono::NaiveDate;
 use diesel::prelude::*;
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use serde::Deserialize;
@@ -179,7 +179,8 @@ async fn load_record<D: Submittable + DetailsTable>(
     directory: &Directory,
 ) -> anyhow::Result<bool> {
     let wrong = |faults: Faults| anyhow!("{:?}", faults.into_vec());
-    let (new, has_id) = request::read::<D>(content, DOCUMENTS, directory, Utc::now()).map_err(wrong)?;
+    let (new, has_id) =
+        request::read::<D>(content, Faults::default(), DOCUMENTS, directory).map_err(wrong)?;
     if !has_id {
         bail!("a seeded record has an id, so that it is stored once");
     }

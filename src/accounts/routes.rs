@@ -13,7 +13,11 @@ use super::{Account, Accounts, Caller, Role, password, store, tokens, tokens::To
 use crate::{
     db::Pool,
     faults::Faults,
-    http::{Answer, Kind, Problem, body::Json, limits::Limits},
+    http::{
+        Answer, Kind, Problem,
+        body::{self, Json, RawJson},
+        limits::Limits,
+    },
     places::{Directory, RegionId, directory::Places},
 };
 
@@ -52,7 +56,7 @@ pub struct AccountView {
     disabled: bool,
 }
 
-#[derive(Deserialize, Validate, ToSchema)]
+#[derive(Default, Deserialize, Validate, ToSchema)]
 pub struct NewAccountRequest {
     #[validate(required, email, length(min = 3, max = 254))]
     email: Option<String>,
@@ -204,17 +208,13 @@ pub async fn list_users(caller: Caller, pool: Data<Pool>, places: Data<Places>) 
 #[utoipa::path(tag = "accounts", path = "/api/v1/users", security(("token" = [])), request_body = NewAccountRequest,
     responses((status = 201, body = NewAccountView), (status = 409, description = "The e-mail is taken")))]
 #[post("/users")]
-pub async fn add_user(
-    caller: Caller,
-    body: Json<NewAccountRequest>,
-    pool: Data<Pool>,
-    places: Data<Places>,
-) -> Answer {
+pub async fn add_user(caller: Caller, body: RawJson, pool: Data<Pool>, places: Data<Places>) -> Answer {
     caller.require_admin()?;
     let directory = places.get().await;
-    let body = body.0;
-    let (role, regions) =
-        check_role(body.role.as_deref(), body.regions.as_deref().unwrap_or_default(), &directory)?;
+    let (value, mut faults) = body::parse(&body.0)?;
+    let body = body::read::<NewAccountRequest>(&value, &[], &mut faults).unwrap_or_default();
+    let regions = body.regions.as_deref().unwrap_or_default();
+    let (role, regions) = check_role(body.role.as_deref(), regions, &directory, faults)?;
     let email = body.email.unwrap_or_default();
     let name = body.name.unwrap_or_else(|| email.clone());
     let made = body.password.is_none().then(made_password);
@@ -238,7 +238,7 @@ pub fn made_password() -> String {
     base64::prelude::BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 15]>())
 }
 
-/// Reads a role and its regions.
+/// Reads a role and its regions, of an input of which `faults` are known already.
 ///
 /// # Errors
 /// Unknown words, and a coordinator without a region.
@@ -246,8 +246,8 @@ pub fn check_role(
     role: Option<&str>,
     codes: &[String],
     directory: &Directory,
+    mut faults: Faults,
 ) -> Result<(Role, Vec<RegionId>), Faults> {
-    let mut faults = Faults::default();
     let role = faults.word::<Role>("/role", role);
     let mut regions = Vec::new();
     for (i, code) in codes.iter().enumerate() {

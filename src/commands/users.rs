@@ -5,6 +5,7 @@ use anyhow::{bail, ensure};
 use crate::{
     accounts::{Role, password, routes, store},
     db::Pool,
+    faults::Faults,
     places,
 };
 
@@ -20,7 +21,7 @@ pub async fn add(
     ensure!(email.contains('@') && email.len() <= 254, "{email:?} is no e-mail address");
     ensure!(given.as_ref().is_none_or(|it| it.chars().count() >= 12), "a password has 12 characters or more");
     let directory = places::store::load(&mut *pool.get().await?).await?;
-    let checked = routes::check_role(Some(&role.to_string()), regions, &directory);
+    let checked = routes::check_role(Some(&role.to_string()), regions, &directory, Faults::default());
     let Ok((role, regions)) = checked else {
         bail!("a coordinator needs regions that there are (baqylau seed loads them): {}", regions.join(", "))
     };

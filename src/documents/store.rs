@@ -210,15 +210,18 @@ pub async fn list_events(
     let rows: Vec<Row> = query.load(conn).await?;
     let cities: Vec<(Uuid, i32)> =
         event_cities::table.order((event_cities::event_id, event_cities::city_id)).load(conn).await?;
+    let cities_of = |event: Uuid| {
+        let of = cities.iter().filter(|(id, _)| *id == event);
+        let slugs = of.filter_map(|(_, city)| directory.city_by_id(*city).map(|city| city.slug.clone()));
+        slugs.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
+    };
     let event = |(main, (kk, ru, en), (source, passage)): Row| Event {
         id: Some(main.0),
         election: directory.election_by_id(main.1).map(|election| election.slug.clone()).unwrap_or_default(),
         starts_on: main.2,
         ends_on: main.3,
         precision: main.4,
-        cities: (cities.iter().filter(|(event, _)| *event == main.0))
-            .filter_map(|(_, city)| directory.city_by_id(*city).map(|city| city.slug.clone()))
-            .collect(),
+        cities: cities_of(main.0),
         text: Names { kk, ru, en },
         source,
         passage,

@@ -60,8 +60,7 @@ impl<T: DeserializeOwned + Validate + PartialSchema + 'static> FromRequest for J
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let raw = RawJson::from_request(request, payload);
         Box::pin(async move {
-            let value = parse(&raw.await?.0)?;
-            let mut faults = Faults::default();
+            let (value, mut faults) = parse(&raw.await?.0)?;
             let read = read::<T>(&value, &[], &mut faults);
             Ok(Self(faults.check(read)?))
         })
@@ -115,19 +114,16 @@ async fn collect(mut payload: Payload) -> Result<Bytes, Problem> {
 }
 
 /// Parses one JSON object; text that holds NUL, which PostgreSQL cannot store, is a fault.
-pub fn parse(bytes: &[u8]) -> Result<Value, Problem> {
+pub fn parse(bytes: &[u8]) -> Result<(Value, Faults), Problem> {
     let value: Value = serde_json::from_slice(bytes).map_err(|_| Problem::new(Kind::Malformed))?;
     if !value.is_object() {
         return Err(Problem::new(Kind::Malformed));
     }
+    let mut faults = Faults::default();
     if memchr::memmem::find(bytes, b"\\u0000").is_some() {
-        let mut faults = Faults::default();
         find_nul(&value, &mut String::new(), &mut faults);
-        if !faults.is_empty() {
-            return Err(faults.into());
-        }
     }
-    Ok(value)
+    Ok((value, faults))
 }
 
 fn find_nul(value: &Value, at: &mut String, faults: &mut Faults) {

@@ -3,7 +3,7 @@
 use std::{net::IpAddr, num::NonZeroU32, time::Duration};
 
 use actix_web::{
-    HttpRequest,
+    HttpRequest, HttpResponse,
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
     middleware::Next,
@@ -77,11 +77,14 @@ pub async fn limit(
     limits: Data<Limits>,
     key: Data<TokenKey>,
     request: ServiceRequest,
-    next: Next<impl MessageBody>,
+    next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
     if let Some(limiter) = &limits.requests {
         let account = key.verify_header(request.request()).map(|token| token.sub.to_string());
-        check(limiter, &account.unwrap_or_else(|| limits.address(request.request())))?;
+        let client = account.unwrap_or_else(|| limits.address(request.request()));
+        if let Err(problem) = check(limiter, &client) {
+            return Ok(request.into_response(HttpResponse::from_error(problem)).map_into_right_body());
+        }
     }
-    next.call(request).await
+    Ok(next.call(request).await?.map_into_left_body())
 }

@@ -19,14 +19,7 @@ pub async fn localise(
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let accepted = request.headers().get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
     let language = Language::negotiate(accepted.unwrap_or_default());
-    let http_request = request.request().clone();
-    let response = match next.call(request).await {
-        Ok(response) => response.map_into_boxed_body(),
-        Err(error) => {
-            let response = actix_web::HttpResponse::from_error(error);
-            ServiceResponse::new(http_request, response)
-        }
-    };
+    let response = next.call(request).await?.map_into_boxed_body();
     let problem = match response.response().error() {
         Some(error) => Some(
             error
@@ -61,7 +54,7 @@ fn kind_of(status: StatusCode) -> Kind {
 /// Counts requests by route, method and status, and times them. No address, query or id is kept.
 pub async fn measure(
     request: ServiceRequest,
-    next: Next<impl MessageBody>,
+    next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
     let started = Instant::now();
     let method = request.method().to_string();

@@ -1,6 +1,6 @@
 //! What a record is, and which changes its status allows.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, Timelike, Utc};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -169,4 +169,14 @@ pub struct Review {
 /// The id of a submission that names none but an idempotency key: the same for the same person and key.
 pub fn id_of_key(reporter: UserId, key: &str) -> Uuid {
     Uuid::new_v5(&reporter, key.as_bytes())
+}
+
+/// A moment to the microsecond, as PostgreSQL keeps it: what is answered is what will be read.
+pub fn to_micros(at: DateTime<Utc>) -> DateTime<Utc> {
+    at.with_nanosecond(at.nanosecond() / 1000 * 1000).unwrap_or(at)
+}
+
+/// The present moment, to the microsecond.
+pub fn now() -> DateTime<Utc> {
+    to_micros(Utc::now())
 }

@@ -14,8 +14,8 @@ use utoipa::{
 
 use super::{
     request::{EnvelopeRequest, Submittable},
-    routes::{HistoryEntry, ReviewRequest, SimilarView, WithdrawRequest},
-    view::{Page, RecordView},
+    routes::{HistoryEntry, ReviewRequest, WithdrawRequest},
+    view::RecordView,
 };
 
 /// The filters of lists, with their descriptions.
@@ -56,8 +56,16 @@ where
     let both = AllOfBuilder::new().item(EnvelopeRequest::schema()).item(D::Request::schema());
     components.schemas.insert(request.clone(), Schema::AllOf(both.build()).into());
     components.schemas.insert(view.clone(), RecordView::<D::View>::schema());
-    components.schemas.insert(format!("{name}_page"), Page::<RecordView<D::View>>::schema());
-    components.schemas.insert(format!("{name}_similar"), SimilarView::<D::View>::schema());
+    components.schemas.insert(D::View::name().into_owned(), D::View::schema());
+    let page = ObjectBuilder::new()
+        .property("items", ArrayBuilder::new().items(Ref::from_schema_name(&view)))
+        .property("next", text())
+        .required("items");
+    components.schemas.insert(format!("{name}_page"), Schema::Object(page.build()).into());
+    let similar = ObjectBuilder::new()
+        .property("likeness", ObjectBuilder::new().schema_type(Type::Number))
+        .property("record", Ref::from_schema_name(&view));
+    components.schemas.insert(format!("{name}_similar"), Schema::Object(similar.build()).into());
     components.schemas.insert("ReviewRequest".into(), ReviewRequest::schema());
     components.schemas.insert("WithdrawRequest".into(), WithdrawRequest::schema());
     components.schemas.insert("HistoryEntry".into(), HistoryEntry::schema());

@@ -1,6 +1,6 @@
 //! From JSON to a checked record.
 
-use chrono::{DateTime, NaiveDate, TimeDelta, Timelike, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use utoipa::{PartialSchema, ToSchema};
@@ -13,6 +13,7 @@ use crate::{
     faults::Faults,
     http::body,
     places::{Directory, start_of_day},
+    records,
 };
 
 /// How far a phone's clock may run ahead.
@@ -63,14 +64,14 @@ pub trait Submittable: Details {
     fn view(&self) -> Self::View;
 }
 
-/// Reads a whole submission; answers the record and the id that the client gave, if it gave one.
+/// Reads a whole submission, of which `faults` are known already; answers the record and the id that the client gave, if it gave one.
 pub fn read<D: Submittable>(
     value: &Value,
+    mut faults: Faults,
     reporter: UserId,
     directory: &Directory,
-    now: DateTime<Utc>,
 ) -> Result<(NewRecord<D>, bool), Faults> {
-    let mut faults = Faults::default();
+    let now = records::now();
     let own_fields = body::fields::<D::Request>();
     let request = body::read::<EnvelopeRequest>(value, &own_fields, &mut faults);
     let details = body::read::<D::Request>(value, &body::fields::<EnvelopeRequest>(), &mut faults)
@@ -131,8 +132,7 @@ fn check_envelope<D: Submittable>(
     let local_date = occurred_at.with_timezone(&zone).date_naive();
     let occurred_at = match precision {
         Precision::Day => start_of_day(local_date, zone),
-        // Microseconds are what PostgreSQL keeps.
-        _ => occurred_at.with_nanosecond(occurred_at.nanosecond() / 1000 * 1000).unwrap_or(occurred_at),
+        _ => records::to_micros(occurred_at),
     };
     if occurred_at > now + CLOCK_SKEW {
         faults.add("/occurred_at", "in_future");
@@ -169,7 +169,6 @@ fn check_envelope<D: Submittable>(
 
 fn read_time(text: &str, zone: chrono_tz::Tz) -> Option<(DateTime<Utc>, Precision)> {
     if let Ok(at) = DateTime::parse_from_rfc3339(text) {
-        // PostgreSQL's calendar is wider than the years that four digits write.
         return Some((at.to_utc(), Precision::Exact));
     }
     let day: NaiveDate = text.parse().ok().filter(|_| text.len() == 10)?;

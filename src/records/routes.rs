@@ -110,8 +110,8 @@ async fn create<D: Submittable + DetailsTable>(
     places: Data<Places>,
 ) -> Answer {
     let directory = places.get().await;
-    let value = body::parse(&body.0)?;
-    let (mut new, has_id) = request::read::<D>(&value, caller.id(), &directory, Utc::now())?;
+    let (value, faults) = body::parse(&body.0)?;
+    let (mut new, has_id) = request::read::<D>(&value, faults, caller.id(), &directory)?;
     if let Some(key) = request.headers().get("idempotency-key").filter(|_| !has_id) {
         new.id = id_of_key(caller.id(), key.to_str().map_err(|_| Problem::new(Kind::Malformed))?);
     }
@@ -208,7 +208,7 @@ async fn edit<D: Submittable + DetailsTable>(
     places: Data<Places>,
 ) -> Answer {
     let directory = places.get().await;
-    let patch = body::parse(&body.0)?;
+    let (patch, faults) = body::parse(&body.0)?;
     let mut conn = pool.get().await?;
     let record = find::<D>(&caller, &mut conn, &directory, &id).await?;
     require_reporter(&caller, &record)?;
@@ -223,7 +223,7 @@ async fn edit<D: Submittable + DetailsTable>(
         content.as_object_mut().map(|content| content.remove("precision"));
     }
     request::merge(&mut content, &patch);
-    let (new, _) = request::read::<D>(&content, caller.id(), &directory, Utc::now())?;
+    let (new, _) = request::read::<D>(&content, faults, caller.id(), &directory)?;
     let mut faults = Faults::default();
     if new.envelope.place.election != record.envelope.place.election {
         faults.add("/election", "not_allowed_here");

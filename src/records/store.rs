@@ -426,7 +426,7 @@ pub async fn change<D: DetailsTable>(
             return Ok(Err(Refusal::Stale));
         }
         let status: Status = stored(&before.status)?;
-        let now = Utc::now();
+        let now = super::now();
         let mut after = before.clone();
         let mut entry = Version {
             election_id: before.election_id,

@@ -6,7 +6,6 @@ use actix_web::{
     HttpRequest, HttpResponse, post, rt,
     web::{Bytes, BytesMut, Data, Payload},
 };
-use chrono::Utc;
 use futures_util::StreamExt;
 use serde::Serialize;
 use serde_json::Value;
@@ -169,7 +168,7 @@ impl Intake {
         if line.trim_ascii().is_empty() {
             return;
         }
-        if self.line > MOST_LINES {
+        if self.line > MOST_LINES || line.len() > body::LIMIT {
             return self.refuse(&Problem::new(Kind::TooLarge));
         }
         if let Err(problem) = self.read(line) {
@@ -178,9 +177,8 @@ impl Intake {
     }
 
     fn read(&mut self, line: &[u8]) -> Result<(), Problem> {
-        let mut value = body::parse(line)?;
+        let (mut value, mut faults) = body::parse(line)?;
         let kind = value.as_object_mut().and_then(|object| object.remove("record"));
-        let mut faults = Faults::default();
         let kind = match &kind {
             None => {
                 faults.add("/record", "required");
@@ -189,16 +187,17 @@ impl Intake {
             Some(Value::String(word)) => faults.word::<RecordKind>("/record", Some(word)),
             Some(_) => faults.word::<RecordKind>("/record", Some("")),
         };
-        match faults.check(kind)? {
-            RecordKind::Violation => self.pending.violations.push((self.line, self.record(&value)?)),
-            RecordKind::Protocol => self.pending.protocols.push((self.line, self.record(&value)?)),
-            RecordKind::Detention => self.pending.detentions.push((self.line, self.record(&value)?)),
+        let Some(kind) = kind else { return Err(faults.into()) };
+        match kind {
+            RecordKind::Violation => self.pending.violations.push((self.line, self.record(&value, faults)?)),
+            RecordKind::Protocol => self.pending.protocols.push((self.line, self.record(&value, faults)?)),
+            RecordKind::Detention => self.pending.detentions.push((self.line, self.record(&value, faults)?)),
         }
         Ok(())
     }
 
-    fn record<D: Submittable>(&self, value: &Value) -> Result<NewRecord<D>, Problem> {
-        let (mut new, has_id) = request::read::<D>(value, self.reporter, &self.directory, Utc::now())?;
+    fn record<D: Submittable>(&self, value: &Value, faults: Faults) -> Result<NewRecord<D>, Problem> {
+        let (mut new, has_id) = request::read::<D>(value, faults, self.reporter, &self.directory)?;
         if let Some(key) = self.key.as_ref().filter(|_| !has_id) {
             new.id = id_of_key(self.reporter, &format!("{key}\n{}", self.line));
         }

@@ -55,7 +55,8 @@ impl DetailsTable for Violation {
     ) -> DbResult<HashMap<Uuid, Self>> {
         let same =
             records::election_id.eq(violations::election_id).and(records::id.eq(violations::record_id));
-        let rows: Vec<(Uuid, String, Option<String>, String, Option<String>)> = violations::table
+        type Found = (Uuid, String, Option<String>, String, Option<String>);
+        let rows: Vec<Found> = violations::table
             .inner_join(records::table.on(same))
             .filter(violations::election_id.eq_any(elections).and(violations::record_id.eq_any(ids)))
             .select((

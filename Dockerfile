@@ -1,0 +1,25 @@
+# Build: the toolchain stays in this stage.
+FROM rust:1-bookworm AS build
+WORKDIR /src
+COPY Cargo.toml Cargo.lock ./
+COPY src src
+COPY migrations migrations
+COPY seeds seeds
+COPY i18n i18n
+COPY benches benches
+RUN cargo build --release --locked --bin baqylau
+
+# Run: one binary, no shell work, no root. PostgreSQL is elsewhere (DATABASE_URL).
+FROM debian:bookworm-slim
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends ca-certificates curl \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --system --home-dir /var/lib/baqylau --create-home baqylau
+COPY --from=build /src/target/release/baqylau /usr/local/bin/baqylau
+USER baqylau
+ENV BAQYLAU_LISTEN=0.0.0.0:8080 BAQYLAU_DATA_DIR=/var/lib/baqylau
+VOLUME /var/lib/baqylau
+EXPOSE 8080
+HEALTHCHECK --interval=10s --timeout=3s --start-period=30s CMD curl --fail --silent http://127.0.0.1:8080/readyz || exit 1
+STOPSIGNAL SIGTERM
+CMD ["baqylau", "serve"]

@@ -1,0 +1,24 @@
+# The project's commands; `just` lists them.
+
+default:
+    @just --list
+
+# Run the service on a private PostgreSQL
+serve *ARGS:
+    cargo run --release -- serve {{ARGS}}
+
+# Run all tests
+test:
+    cargo test
+
+# What continuous integration runs
+ci:
+    .ci/run
+
+# Licences, duplicates and advisories of dependencies (cargo install cargo-deny)
+deny:
+    cargo deny check
+
+# Measure beside pgbench and psql; the figures go to docs/BENCHMARKS.md
+bench *ARGS:
+    cargo bench --bench http -- {{ARGS}}

@@ -1,0 +1,11 @@
+//! HTTP tests: the real application on a real PostgreSQL, a fresh database for each test.
+
+mod accounts;
+mod counts;
+mod exports;
+mod inputs;
+mod operations;
+mod places;
+mod records;
+mod submissions;
+mod support;

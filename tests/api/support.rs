@@ -1,0 +1,261 @@
+//! The test builder: a service, people, and what they say over HTTP.
+
+use std::{
+    path::PathBuf,
+    process::Command,
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use baqylau::{
+    accounts::tokens::TokenKey,
+    app::{self, Running},
+    config::Service,
+    db::{
+        self, Pool,
+        embedded::{Cluster, Options},
+    },
+    seeds,
+};
+use reqwest::{Method, RequestBuilder, Response};
+use serde_json::{Value, json};
+
+pub const PASSWORD: &str = "correct horse battery";
+
+/// One cluster for all tests of the process, with a migrated and seeded template.
+struct Base {
+    runtime: tokio::runtime::Runtime,
+    cluster: Cluster,
+    dir: PathBuf,
+}
+
+static BASE: OnceLock<Base> = OnceLock::new();
+static DATABASES: AtomicU32 = AtomicU32::new(0);
+
+fn base() -> &'static Base {
+    BASE.get_or_init(|| {
+        let dir = std::env::temp_dir().join(format!("baqylau-test-{}", std::process::id()));
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        let cluster = std::thread::scope(|scope| {
+            let start = || {
+                runtime.block_on(async {
+                    let cluster = Cluster::start(&dir, Options { throwaway: true }).await.unwrap();
+                    db::migrations::run(&cluster.url()).await.unwrap();
+                    let pool = Pool::new(&cluster.url(), 2).unwrap();
+                    seeds::carried(&pool).await.unwrap();
+                    add_people(&pool).await;
+                    cluster
+                })
+            };
+            scope.spawn(start).join().unwrap()
+        });
+        // The test harness ends the process without dropping statics.
+        unsafe { libc::atexit(stop) };
+        Base { runtime, cluster, dir }
+    })
+}
+
+extern "C" fn stop() {
+    if let Some(base) = BASE.get() {
+        let _ = Command::new("kill").args(["-QUIT", &base.cluster.pid().to_string()]).status();
+        let _ = std::fs::remove_dir_all(&base.dir);
+    }
+}
+
+async fn add_people(pool: &Pool) {
+    use baqylau::accounts::{Role, password, store};
+    let hash = password::hash(PASSWORD.to_owned()).await;
+    let mut conn = pool.get().await.unwrap();
+    let directory = baqylau::places::store::load(&mut conn).await.unwrap();
+    let region = |code: &str| directory.region(code).unwrap().id;
+    for (name, role, regions) in [
+        ("admin", Role::Admin, vec![]),
+        ("observer", Role::Observer, vec![]),
+        ("other-observer", Role::Observer, vec![]),
+        ("qaraghandy", Role::Coordinator, vec![region("KZ-35")]),
+        ("aqtau", Role::Coordinator, vec![region("KZ-47")]),
+        ("ulytau", Role::Coordinator, vec![region("KZ-62")]),
+    ] {
+        let new = store::NewAccount {
+            email: format!("{name}@example.org"),
+            name: name.to_owned(),
+            role,
+            regions,
+            password_hash: Some(hash.clone()),
+        };
+        store::add(&mut conn, new).await.unwrap().unwrap();
+    }
+}
+
+/// A service on a database of its own.
+pub struct App {
+    pub running: Running,
+    pub url: String,
+    pub database_url: String,
+    client: reqwest::Client,
+}
+
+impl App {
+    pub async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// A service with changed settings.
+    pub async fn with(change: impl FnOnce(&mut Service)) -> Self {
+        let base = tokio::task::spawn_blocking(base).await.unwrap();
+        let name = format!("t{}", DATABASES.fetch_add(1, Ordering::Relaxed));
+        let admin = base.cluster.url_of("postgres");
+        let (client, connection) = tokio_postgres::connect(&admin, tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client
+            .batch_execute(&format!("CREATE DATABASE {name} TEMPLATE baqylau"))
+            .await
+            .unwrap_or_else(|error| panic!("cloning the template: {error}"));
+        let mut settings = Service {
+            listen: "127.0.0.1:0".parse().unwrap(),
+            admin_email: String::new(),
+            admin_password: None,
+            token_key: None,
+            db_connections: 8,
+            rate_limit: 0,
+            login_limit: 0,
+            trust_proxy: false,
+            workers: Some(1),
+            shutdown_seconds: 1,
+            log_json: false,
+        };
+        change(&mut settings);
+        let database_url = base.cluster.url_of(&name);
+        let url = database_url.clone();
+        let start = async move {
+            let pool = Pool::new(&url, settings.db_connections).unwrap();
+            app::start(&settings, pool, TokenKey::new(&[7; 32]).unwrap()).await.unwrap()
+        };
+        let running = base.runtime.spawn(start).await.unwrap();
+        let url = format!("http://{}", running.address);
+        Self { running, url, database_url, client: reqwest::Client::new() }
+    }
+
+    /// Signs in one of the people of the template: `admin`, `observer`, `qaraghandy`, …
+    pub async fn sign_in(&self, name: &str) -> Person<'_> {
+        let body = json!({ "email": format!("{name}@example.org"), "password": PASSWORD });
+        let tokens = self.nobody().post("/auth/login", body).await.json(200);
+        Person { app: self, token: Some(tokens["access_token"].as_str().unwrap().to_owned()), tokens }
+    }
+
+    /// Somebody who has not signed in.
+    pub fn nobody(&self) -> Person<'_> {
+        Person { app: self, token: None, tokens: Value::Null }
+    }
+
+    /// SQL straight at the database.
+    pub async fn sql(&self) -> tokio_postgres::Client {
+        let (client, connection) =
+            tokio_postgres::connect(&self.database_url, tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client
+    }
+}
+
+/// Somebody at the service.
+pub struct Person<'a> {
+    app: &'a App,
+    token: Option<String>,
+    pub tokens: Value,
+}
+
+impl Person<'_> {
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let path = if path.starts_with("/api") { path.to_owned() } else { format!("/api/v1{path}") };
+        let request = self.app.client.request(method, format!("{}{path}", self.app.url));
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        Answer::of(self.request(Method::GET, path)).await
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        Answer::of(self.request(Method::POST, path).json(&body)).await
+    }
+
+    pub async fn patch(&self, path: &str, etag: &str, body: Value) -> Answer {
+        Answer::of(self.request(Method::PATCH, path).header("if-match", etag).json(&body)).await
+    }
+
+    /// Files records, a line each.
+    pub async fn submit_lines(&self, lines: &[String]) -> Vec<Value> {
+        let request =
+            self.request(Method::POST, "/submissions").header("content-type", "application/x-ndjson");
+        let answer = Answer::of(request.body(lines.join("\n"))).await;
+        answer.text(200).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// Files a violation and answers its path.
+    pub async fn file(&self, change: Value) -> String {
+        let record = self.post("/violations", violation(change)).await.json(201);
+        format!("/violations/{}", record["id"].as_str().unwrap())
+    }
+}
+
+/// A whole answer.
+pub struct Answer {
+    pub status: u16,
+    pub headers: reqwest::header::HeaderMap,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    pub async fn of(request: RequestBuilder) -> Self {
+        let response: Response = request.send().await.unwrap();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Self { status, headers, body: response.bytes().await.unwrap().to_vec() }
+    }
+
+    #[track_caller]
+    pub fn text(self, status: u16) -> String {
+        let text = String::from_utf8(self.body).unwrap();
+        assert_eq!(self.status, status, "{text}");
+        text
+    }
+
+    #[track_caller]
+    pub fn json(self, status: u16) -> Value {
+        serde_json::from_str(&self.text(status)).unwrap()
+    }
+
+    /// The pointers and codes of a problem.
+    #[track_caller]
+    pub fn faults(self) -> Vec<(String, String)> {
+        assert_eq!(self.headers["content-type"], "application/problem+json");
+        let problem = self.json(422);
+        let word = |fault: &Value, name: &str| fault[name].as_str().unwrap().to_owned();
+        let faults = problem["errors"].as_array().unwrap();
+        faults.iter().map(|fault| (word(fault, "pointer"), word(fault, "code"))).collect()
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers[name].to_str().unwrap()
+    }
+}
+
+/// A violation like the one of the README, with fields changed; null takes one out.
+pub fn violation(change: Value) -> Value {
+    let mut body = json!({
+        "election": "kz-2019-president",
+        "city": "Қарағанды",
+        "polling_station": "123",
+        "occurred_at": "2019-06-09T14:30:00+06:00",
+        "category": "observer_obstructed",
+        "stage": "voting",
+        "severity": "serious",
+        "description": "Бақылаушыны дауыс санау кезінде учаскеден шығарды",
+    });
+    baqylau::records::request::merge(&mut body, &change);
+    body
+}
