@@ -1,0 +1,113 @@
+//! A load over HTTP/1.1 that costs little itself: one task a connection, bytes in, bytes out.
+
+use std::time::{Duration, Instant};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+/// What to send and how.
+#[derive(Clone, Copy)]
+pub struct Load<'a> {
+    pub address: &'a str,
+    pub token: &'a str,
+    pub seconds: u64,
+    pub connections: usize,
+}
+
+/// Requests a second, and times in milliseconds.
+pub struct Report {
+    pub rate: f64,
+    pub p50: f64,
+    pub p99: f64,
+}
+
+/// A request: method, path, body.
+pub type Request = (&'static str, String, String);
+
+/// The same GET again and again.
+pub fn get(path: &'static str) -> impl Fn() -> Request + Clone + Send + 'static {
+    move || ("GET", path.to_owned(), String::new())
+}
+
+/// A submission with a fresh id.
+pub fn submission() -> Request {
+    let body = format!(
+        r#"{{"id":"{}","election":"kz-2019-president","city":"qaraghandy","polling_station":"{}","occurred_at":"2019-06-09T10:{:02}:00+06:00","category":"observer_obstructed","stage":"voting","severity":"serious","description":"Бақылаушыны дауыс санау кезінде учаскеден шығарды"}}"#,
+        uuid::Uuid::new_v4(),
+        rand::random_range(1..300),
+        rand::random_range(0..60),
+    );
+    ("POST", "/api/v1/violations".to_owned(), body)
+}
+
+impl Load<'_> {
+    /// Sends requests for the time set; each must be answered with a 2xx.
+    pub async fn run(self, request: impl Fn() -> Request + Clone + Send + 'static) -> anyhow::Result<Report> {
+        let started = Instant::now();
+        let until = started + Duration::from_secs(self.seconds);
+        let tasks: Vec<_> = (0..self.connections)
+            .map(|_| {
+                let (request, address, token) =
+                    (request.clone(), self.address.to_owned(), self.token.to_owned());
+                tokio::spawn(async move { one(&address, &token, until, request).await })
+            })
+            .collect();
+        let mut times = Vec::new();
+        for task in tasks {
+            times.extend(task.await??);
+        }
+        let took = started.elapsed().as_secs_f64();
+        times.sort_unstable();
+        let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize] as f64 / 1000.0;
+        Ok(Report { rate: times.len() as f64 / took, p50: at(0.5), p99: at(0.99) })
+    }
+}
+
+async fn one(
+    address: &str,
+    token: &str,
+    until: Instant,
+    request: impl Fn() -> Request,
+) -> anyhow::Result<Vec<u64>> {
+    let mut stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    let mut times = Vec::new();
+    let mut buffer = vec![0; 256 * 1024];
+    while Instant::now() < until {
+        let (method, path, body) = request();
+        let kind = if body.is_empty() { "" } else { "Content-Type: application/json\r\n" };
+        let message = format!(
+            "{method} {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {token}\r\n{kind}Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let started = Instant::now();
+        stream.write_all(message.as_bytes()).await?;
+        read(&mut stream, &mut buffer).await?;
+        times.push(started.elapsed().as_micros() as u64);
+    }
+    Ok(times)
+}
+
+async fn read(stream: &mut TcpStream, buffer: &mut [u8]) -> anyhow::Result<()> {
+    let (mut have, mut whole) = (0, None);
+    loop {
+        if whole.is_some_and(|whole| have >= whole) {
+            return Ok(());
+        }
+        let n = stream.read(&mut buffer[have..]).await?;
+        anyhow::ensure!(n > 0, "the connection was closed");
+        have += n;
+        if whole.is_none()
+            && let Some(head) = memchr::memmem::find(&buffer[..have], b"\r\n\r\n")
+        {
+            let text = String::from_utf8_lossy(&buffer[..head]).to_ascii_lowercase();
+            anyhow::ensure!(text.starts_with("http/1.1 2"), "{}", String::from_utf8_lossy(&buffer[..have]));
+            let length = text.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+            let length: usize = length.ok_or_else(|| anyhow::anyhow!("no length in {text}"))?;
+            anyhow::ensure!(head + 4 + length <= buffer.len(), "an answer of {length} bytes");
+            whole = Some(head + 4 + length);
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! `just bench`: the service beside PostgreSQL's own tools, in one run, on PostgreSQL's durable defaults.
+//!
+//! Every figure of ours has a ratio to `pgbench` or `psql \copy` doing the same SQL work just before or
+//! after it. Machines are noisy; the ratios are what counts. `--rows N` and `--seconds N` change the size.
+
+mod load;
+mod sql;
+
+use std::{
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use baqylau::{
+    accounts::{Role, Scope, password, store as accounts},
+    aggregates::fold,
+    db::{
+        self, Pool,
+        embedded::{Cluster, Options},
+    },
+    exports::{domain::Format, store as exports},
+    records::{RecordKind, filter::Filter},
+    seeds,
+};
+use load::{Load, Report};
+
+const PASSWORD: &str = "correct horse battery";
+const CONNECTIONS: usize = 32;
+
+struct Bench {
+    cluster: Cluster,
+    pool: Pool,
+    seconds: u64,
+    service: Child,
+    address: String,
+    token: String,
+    dir: tempfile::TempDir,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let args: Vec<String> = std::env::args().collect();
+    let number = |name: &str, default: u64| {
+        let at = args.iter().position(|arg| arg == name);
+        at.and_then(|at| args.get(at + 1)?.parse().ok()).unwrap_or(default)
+    };
+    let rows = number("--rows", 1_000_000);
+    let bench = Bench::start(number("--seconds", 10)).await?;
+    bench.submissions().await?;
+    bench.fill(10_000).await?;
+    let small = bench.reads("10 thousand").await?;
+    bench.fill(rows).await?;
+    let large = bench.reads(&format!("{rows}")).await?;
+    for ((what, small), (_, large)) in small.iter().zip(&large) {
+        println!("| {what}: p50 at {rows} over p50 at 10 thousand | | | {:.2} |", large / small);
+    }
+    bench.export().await?;
+    bench.stop().await
+}
+
+impl Bench {
+    async fn start(seconds: u64) -> anyhow::Result<Self> {
+        let dir = tempfile::Builder::new().prefix("baqylau-bench-").tempdir()?;
+        std::fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+        let cluster = Cluster::start(dir.path(), Options::default()).await?;
+        db::migrations::run(&cluster.url()).await?;
+        let pool = Pool::new(&cluster.url(), 4)?;
+        seeds::carried(&pool).await?;
+        let admin = accounts::NewAccount {
+            email: "bench@example.org".into(),
+            name: "bench".into(),
+            role: Role::Admin,
+            regions: vec![],
+            password_hash: Some(password::hash(PASSWORD.into()).await),
+        };
+        accounts::add(&mut *pool.get().await?, admin).await?;
+        let mut service = Command::new(env!("CARGO_BIN_EXE_baqylau"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+            .arg(dir.path().join("service"))
+            .env("DATABASE_URL", cluster.url())
+            .env("BAQYLAU_RATE_LIMIT", "0")
+            .env("RUST_LOG", "warn")
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut output = std::io::BufReader::new(service.stdout.take().expect("piped"));
+        let address = loop {
+            let mut line = String::new();
+            anyhow::ensure!(std::io::BufRead::read_line(&mut output, &mut line)? > 0, "the service ended");
+            if let Some(address) = line.trim().strip_prefix("baqylau listens on http://") {
+                break address.to_owned();
+            }
+        };
+        let body = serde_json::json!({ "email": "bench@example.org", "password": PASSWORD });
+        let login = reqwest::Client::new().post(format!("http://{address}/api/v1/auth/login")).json(&body);
+        let tokens: serde_json::Value = login.send().await?.json().await?;
+        let token = tokens["access_token"].as_str().expect("a token").to_owned();
+        println!("| what | baqylau | PostgreSQL's tool | ratio |\n|---|---|---|---|");
+        Ok(Self { cluster, pool, seconds, service, address, token, dir })
+    }
+
+    async fn stop(mut self) -> anyhow::Result<()> {
+        self.service.kill()?;
+        self.service.wait()?;
+        self.cluster.stop().await
+    }
+
+    fn load(&self) -> Load<'_> {
+        Load { address: &self.address, token: &self.token, seconds: self.seconds, connections: CONNECTIONS }
+    }
+
+    /// Transactions a second and mean latency in milliseconds of a pgbench script.
+    fn pgbench(&self, script: &str) -> anyhow::Result<f64> {
+        let file = self.dir.path().join("script.sql");
+        std::fs::write(&file, script)?;
+        let output = Command::new(self.cluster.programs().join("pgbench"))
+            .args(["-n", "-M", "prepared", "-j", "2", "-c", &CONNECTIONS.to_string()])
+            .args(["-T", &self.seconds.to_string(), "-f"])
+            .arg(&file)
+            .arg(self.cluster.url())
+            .output()?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let tps = text.lines().find_map(|line| line.strip_prefix("tps = ")?.split(' ').next()?.parse().ok());
+        tps.ok_or_else(|| anyhow::anyhow!("pgbench: {text}{}", String::from_utf8_lossy(&output.stderr)))
+    }
+
+    fn line(&self, what: &str, ours: &Report, theirs: f64) {
+        println!(
+            "| {what}, {CONNECTIONS} connections | {:.0}/s, p50 {:.1} ms, p99 {:.1} ms | {theirs:.0}/s | {:.2} |",
+            ours.rate,
+            ours.p50,
+            ours.p99,
+            ours.rate / theirs
+        );
+    }
+
+    /// Alternates the two twice and keeps the second pair: the first warms both.
+    async fn submissions(&self) -> anyhow::Result<()> {
+        self.pgbench(sql::SUBMISSION)?;
+        self.load().run(load::submission).await?;
+        let theirs = self.pgbench(sql::SUBMISSION)?;
+        let ours = self.load().run(load::submission).await?;
+        self.line("single submissions", &ours, theirs);
+        Ok(())
+    }
+
+    /// Brings the table to `rows` records.
+    async fn fill(&self, rows: u64) -> anyhow::Result<()> {
+        let client = self.pool.dedicated().await?;
+        let have: i64 = client.query_one("SELECT count(*) FROM records", &[]).await?.get(0);
+        if rows as i64 <= have {
+            // The submissions made more than the small size: start anew.
+            client
+                .batch_execute("TRUNCATE records, violations, record_versions, counts, count_deltas CASCADE")
+                .await?;
+            client.batch_execute(&sql::fill(rows as i64)).await?;
+        } else {
+            client.batch_execute(&sql::fill(rows as i64 - have)).await?;
+        }
+        let mut conn = self.pool.get().await?;
+        loop {
+            fold::fold_once(&mut conn).await?;
+            let left: i64 = client.query_one("SELECT count(*) FROM count_deltas", &[]).await?.get(0);
+            if left == 0 {
+                break;
+            }
+        }
+        client.batch_execute("VACUUM ANALYZE").await?;
+        client.batch_execute("CHECKPOINT").await?;
+        Ok(())
+    }
+
+    /// Measures lists and counts; answers the median time of each count alone, in milliseconds.
+    async fn reads(&self, size: &str) -> anyhow::Result<Vec<(&'static str, f64)>> {
+        let list = load::get("/api/v1/violations?region=KZ-35&from=2019-06-09&to=2019-06-12");
+        let ours = self.load().run(list).await?;
+        self.line(&format!("list by region and dates, {size} records"), &ours, self.pgbench(sql::LIST)?);
+        let counts = "/api/v1/aggregates?group_by=region,day";
+        let ours = self.load().run(load::get(counts)).await?;
+        self.line(&format!("counts by region and day, {size} records"), &ours, self.pgbench(sql::COUNTS)?);
+        let mut medians = Vec::new();
+        for (what, path) in [
+            ("counts by region and day", counts),
+            ("counts by category", "/api/v1/aggregates?group_by=category"),
+            ("counts by city and status", "/api/v1/aggregates?group_by=city,status"),
+            (
+                "verified counts by day in a region",
+                "/api/v1/aggregates?group_by=day&region=KZ-35&status=verified",
+            ),
+        ] {
+            let load = Load { connections: 1, ..self.load() };
+            medians.push((what, load.run(load::get(path)).await?.p50));
+        }
+        Ok(medians)
+    }
+
+    async fn export(&self) -> anyhow::Result<()> {
+        let sql = exports::copy_sql(RecordKind::Violation, &Filter::default(), &Scope::All, Format::Csv)?;
+        let file = self.dir.path().join("psql.csv");
+        let started = Instant::now();
+        let status = Command::new(self.cluster.programs().join("psql"))
+            .args(["-q", "-c", &sql.replacen("COPY", "\\copy", 1)])
+            .arg(self.cluster.url())
+            .stdout(std::fs::File::create(&file)?)
+            .status()?;
+        anyhow::ensure!(status.success(), "psql failed");
+        let theirs = started.elapsed();
+        let started = Instant::now();
+        let url = format!("http://{}/api/v1/exports/violations.csv", self.address);
+        let mut answer = reqwest::Client::new().get(url).bearer_auth(&self.token).send().await?;
+        let mut size = 0;
+        while let Some(piece) = answer.chunk().await? {
+            size += piece.len();
+        }
+        let ours = started.elapsed();
+        // Theirs lacks the byte order mark.
+        anyhow::ensure!(size as u64 == std::fs::metadata(&file)?.len() + 3, "the exports differ");
+        let rate = |took: Duration| size as f64 / 1e6 / took.as_secs_f64();
+        println!(
+            "| CSV export, {:.0} MB | {:.0} MB/s | {:.0} MB/s | {:.2} |",
+            size as f64 / 1e6,
+            rate(ours),
+            rate(theirs),
+            theirs.as_secs_f64() / ours.as_secs_f64()
+        );
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.service.id()))?;
+        let peak = status.lines().find(|line| line.starts_with("VmHWM")).unwrap_or("VmHWM: not known here");
+        println!("| resident memory of the service, most in the whole run | {} | | |", peak[6..].trim());
+        Ok(())
+    }
+}
