@@ -26,7 +26,8 @@ use crate::{
     http::{health, limits, limits::Limits, middleware, problem::ProblemBody},
     places::{self, directory::Places},
     protocols::domain::Protocol,
-    records, submissions,
+    records::{self, intake::Intake},
+    submissions,
     violations::domain::Violation,
 };
 
@@ -175,11 +176,18 @@ pub async fn start(settings: &Service, pool: Pool, key: TokenKey) -> anyhow::Res
     let key = Data::new(key);
     let accounts = Data::new(Accounts::new(pool.clone()));
     let document = Data::from(Arc::new(openapi()));
-    let app_pool = Data::new(pool.clone());
+    let workers = settings
+        .workers
+        .unwrap_or_else(|| std::thread::available_parallelism().map_or(2, std::num::NonZero::get));
+    let shared_pool = pool.clone();
     let app_limits = limits.clone();
     let server = HttpServer::new(move || {
+        let pool = shared_pool.for_worker(workers);
         App::new()
-            .app_data(app_pool.clone())
+            .app_data(Data::new(Intake::<Violation>::start(&pool)))
+            .app_data(Data::new(Intake::<Protocol>::start(&pool)))
+            .app_data(Data::new(Intake::<Detention>::start(&pool)))
+            .app_data(Data::new(pool))
             .app_data(places.clone())
             .app_data(app_limits.clone())
             .app_data(key.clone())
@@ -192,11 +200,7 @@ pub async fn start(settings: &Service, pool: Pool, key: TokenKey) -> anyhow::Res
             .wrap(from_fn(middleware::localise))
             .wrap(from_fn(middleware::measure))
     })
-    .workers(
-        settings
-            .workers
-            .unwrap_or_else(|| std::thread::available_parallelism().map_or(2, std::num::NonZero::get)),
-    )
+    .workers(workers)
     .client_request_timeout(Duration::from_secs(10))
     .keep_alive(Duration::from_secs(75))
     .shutdown_timeout(settings.shutdown_seconds)

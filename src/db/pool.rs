@@ -36,8 +36,7 @@ impl Pool {
         let mut config = ManagerConfig::default();
         config.recycling_method = RecyclingMethod::Fast;
         config.custom_setup = Box::new(move |url| {
-            // Connections are driven by the main runtime: an HTTP worker that is busy, or gone, must not
-            // stall the others' queries.
+            // Connections are driven by the runtime that the pool was made on, whoever asks for one.
             let (runtime, url) = (runtime.clone(), url.to_owned());
             async move {
                 runtime
@@ -61,6 +60,13 @@ impl Pool {
             .create_timeout(Some(WAIT))
             .build()?;
         Ok(Self { inner, url: url.to_owned() })
+    }
+
+    /// A pool for one HTTP worker: its connections are driven on the worker's own thread, so that a query
+    /// wakes no other.
+    pub fn for_worker(&self, workers: usize) -> Self {
+        let size = (self.inner.status().max_size / workers.max(1)).max(2);
+        Self::new(&self.url, size).expect("the URL was understood before")
     }
 
     /// Takes a connection, waiting at most five seconds for one.

@@ -2,6 +2,7 @@
 
 pub mod domain;
 pub mod filter;
+pub mod intake;
 pub mod openapi;
 pub mod request;
 pub mod routes;

@@ -15,7 +15,9 @@ use validator::Validate;
 use super::{
     Decision, Record, Review,
     filter::Filter,
-    id_of_key, request,
+    id_of_key,
+    intake::Intake,
+    request,
     request::Submittable,
     similar, store,
     store::{Change, DetailsTable, Mark, Outcome, Refusal, Sort},
@@ -108,6 +110,7 @@ async fn create<D: Submittable + DetailsTable>(
     body: RawJson,
     pool: Data<Pool>,
     places: Data<Places>,
+    intake: Data<Intake<D>>,
 ) -> Answer {
     let directory = places.get().await;
     let (value, faults) = body::parse(&body.0)?;
@@ -115,14 +118,12 @@ async fn create<D: Submittable + DetailsTable>(
     if let Some(key) = request.headers().get("idempotency-key").filter(|_| !has_id) {
         new.id = id_of_key(caller.id(), key.to_str().map_err(|_| Problem::new(Kind::Malformed))?);
     }
-    let mut conn = pool.get().await?;
-    let outcome = store::submit(&mut conn, std::slice::from_ref(&new)).await?[0];
     let id = new.id;
-    let (record, mut response) = match outcome {
+    let (record, mut response) = match intake.submit(new.clone()).await? {
         Outcome::Created => (new.into(), HttpResponse::Created()),
         Outcome::Conflict => return Err(Problem::new(Kind::Conflict)),
         Outcome::Replayed => {
-            let record = store::get::<D>(&mut conn, &caller.scope(&directory), id).await?;
+            let record = store::get::<D>(&mut *pool.get().await?, &caller.scope(&directory), id).await?;
             (record.ok_or_else(|| Problem::new(Kind::NotFound))?, HttpResponse::Ok())
         }
     };
