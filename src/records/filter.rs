@@ -1,6 +1,6 @@
 //! Which records a list, an export or a count is about.
 
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use diesel::{
     dsl::sql,
     expression::{AppearsOnTable, Expression, SelectableExpression, ValidGrouping, is_aggregate},
@@ -66,6 +66,10 @@ pub struct Filter {
     /// First and last local date, both included.
     pub from: Option<NaiveDate>,
     pub to: Option<NaiveDate>,
+    /// The moments that hold the local dates in every time zone of the country: what an index on the time
+    /// can use; the local date decides.
+    pub starts: Option<DateTime<Utc>>,
+    pub ends: Option<DateTime<Utc>>,
     pub statuses: Vec<Status>,
     pub categories: Vec<String>,
     pub severities: Vec<Severity>,
@@ -119,6 +123,8 @@ impl Filter {
         }
         filter.from = query.date("from");
         filter.to = query.date("to");
+        filter.starts = filter.from.and_then(|from| midnights(directory, from).min());
+        filter.ends = filter.to.and_then(|to| midnights(directory, to.succ_opt()?).max());
         if filter.from.zip(filter.to).is_some_and(|(from, to)| from > to) {
             query.faults.add("?from", "from_after_to");
         }
@@ -147,12 +153,17 @@ impl Filter {
         if let Some(number) = &self.polling_station {
             and(Condition::new(records::polling_station.assume_not_null().eq(number.clone())));
         }
-        // The bounds in time let an index on the time be used; the local date decides.
         if let Some(from) = self.from {
-            and(Condition::new(records::local_date.ge(from).and(records::occurred_at.ge(widest(from, -1)))));
+            and(Condition::new(records::local_date.ge(from)));
         }
         if let Some(to) = self.to {
-            and(Condition::new(records::local_date.le(to).and(records::occurred_at.lt(widest(to, 2)))));
+            and(Condition::new(records::local_date.le(to)));
+        }
+        if let Some(starts) = self.starts {
+            and(Condition::new(records::occurred_at.ge(starts)));
+        }
+        if let Some(ends) = self.ends {
+            and(Condition::new(records::occurred_at.lt(ends)));
         }
         if !self.statuses.is_empty() {
             let words: Vec<_> = self.statuses.iter().map(|status| status.word()).collect();
@@ -205,10 +216,11 @@ fn within(reach: &RegionReach) -> Condition {
     Condition::new(inside.or(moved))
 }
 
-/// A moment that lies before (or after) the day in every time zone.
-fn widest(day: NaiveDate, days: i64) -> DateTime<Utc> {
-    let day = day.checked_add_signed(TimeDelta::days(days)).unwrap_or(day);
-    start_of_day(day, chrono_tz::UTC)
+/// The moments at which `day` begins in the places there are.
+fn midnights(directory: &Directory, day: NaiveDate) -> impl Iterator<Item = DateTime<Utc>> {
+    let zones = directory.cities.iter().map(|city| city.time_zone);
+    let zones = zones.chain(directory.regions.iter().map(|region| region.time_zone));
+    zones.chain([chrono_tz::Asia::Almaty]).map(move |zone| start_of_day(day, zone))
 }
 
 /// The words of a search as a `tsquery`: all of them must be there, each may go on (the languages inflect).
