@@ -2,11 +2,12 @@
 
 use chrono::NaiveDate;
 use diesel::{
+    pg::Pg,
     prelude::*,
-    sql_types::{BigInt, Date, Int2, Int4, Nullable, Text},
+    query_builder::{AstPass, Query, QueryFragment, QueryId},
+    sql_types::{Array, BigInt, Date, Int2, Int4, Nullable, Text, Untyped},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use postgres_protocol::escape::escape_literal;
 use serde_json::{Map, Value, json};
 
 use super::domain::{Counts, Dimension, Group, Question};
@@ -60,8 +61,84 @@ pub async fn count(
         "(SELECT {columns} FROM counts WHERE kind = '{kind}' AND grain = {grain} \
           UNION ALL SELECT {columns} FROM count_deltas WHERE kind = '{kind}') t"
     );
-    let sums = grouped(question, &from, &conditions(question, places), "n", "people");
-    answer(conn, question, directory, sums).await
+    let (head, tail) = grouped(question, &from, "n", "people");
+    let filter = &question.filter;
+    let kept = KeptSums {
+        head,
+        tail,
+        election: filter.election,
+        within: filter.reach.iter().chain(places).cloned().collect(),
+        cities: filter.cities.clone(),
+        from: filter.from,
+        to: filter.to,
+        words: [
+            ("status", filter.statuses.iter().map(|word| word.word().to_owned()).collect()),
+            ("category", filter.categories.clone()),
+            ("severity", filter.severities.iter().map(|word| word.word().to_owned()).collect()),
+        ],
+    };
+    Ok(answer(question, directory, kept.load(conn).await?))
+}
+
+/// A question to the kept sums. Values are bound, so there are few texts, and each is prepared once.
+struct KeptSums {
+    head: String,
+    tail: String,
+    election: Option<i16>,
+    within: Vec<RegionReach>,
+    cities: Vec<i32>,
+    from: Option<NaiveDate>,
+    to: Option<NaiveDate>,
+    words: [(&'static str, Vec<String>); 3],
+}
+
+impl Query for KeptSums {
+    type SqlType = Untyped;
+}
+
+impl<C> diesel::RunQueryDsl<C> for KeptSums {}
+
+impl QueryId for KeptSums {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl QueryFragment<Pg> for KeptSums {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.push_sql(&self.head);
+        out.push_sql("true");
+        if let Some(election) = &self.election {
+            out.push_sql(" AND election_id = ");
+            out.push_bind_param::<Int2, _>(election)?;
+        }
+        for reach in &self.within {
+            out.push_sql(" AND (region_id = ANY(");
+            out.push_bind_param::<Array<Int2>, _>(&reach.regions)?;
+            out.push_sql(") OR city_id = ANY(");
+            out.push_bind_param::<Array<Int4>, _>(&reach.cities)?;
+            out.push_sql("))");
+        }
+        if !self.cities.is_empty() {
+            out.push_sql(" AND city_id = ANY(");
+            out.push_bind_param::<Array<Int4>, _>(&self.cities)?;
+            out.push_sql(")");
+        }
+        for (comparison, day) in [(" AND day >= ", &self.from), (" AND day <= ", &self.to)] {
+            if let Some(day) = day {
+                out.push_sql(comparison);
+                out.push_bind_param::<Date, _>(day)?;
+            }
+        }
+        for (column, words) in self.words.iter().filter(|(_, words)| !words.is_empty()) {
+            out.push_sql(" AND ");
+            out.push_sql(column);
+            out.push_sql(" = ANY(");
+            out.push_bind_param::<Array<Text>, _>(words)?;
+            out.push_sql(")");
+        }
+        out.push_sql(&self.tail);
+        Ok(())
+    }
 }
 
 /// Answers a question by counting the records themselves: what the kept sums are proved against.
@@ -79,11 +156,12 @@ pub async fn recount(
             .to_owned()
             + &condition
             + ") t";
-    let sums = grouped(question, &from, "true", "1", "people");
-    answer(conn, question, directory, sums).await
+    let (head, tail) = grouped(question, &from, "1", "people");
+    Ok(answer(question, directory, diesel::sql_query(format!("{head}true{tail}")).load(conn).await?))
 }
 
-fn grouped(question: &Question, from: &str, conditions: &str, n: &str, people: &str) -> String {
+/// The statement before and after its conditions.
+fn grouped(question: &Question, from: &str, n: &str, people: &str) -> (String, String) {
     let column = |dimension: Dimension, name: &str, sql_type: &str, value: &str| {
         if question.group_by.contains(&dimension) {
             format!("{value} AS {name}")
@@ -100,63 +178,16 @@ fn grouped(question: &Question, from: &str, conditions: &str, n: &str, people: &
         column(Dimension::Severity, "severity", "text", "nullif(severity, '')"),
     ]
     .join(", ");
-    format!(
+    let head = format!(
         "SELECT {columns}, coalesce(sum({n}), 0)::int8 AS n, coalesce(sum({people}), 0)::int8 AS people \
-         FROM {from} WHERE {conditions} GROUP BY 1, 2, 3, 4, 5, 6 HAVING sum({n}) <> 0 \
-         ORDER BY 3 NULLS FIRST, 1, 2, 4, 5, 6"
-    )
+         FROM {from} WHERE "
+    );
+    let tail =
+        format!(" GROUP BY 1, 2, 3, 4, 5, 6 HAVING sum({n}) <> 0 ORDER BY 3 NULLS FIRST, 1, 2, 4, 5, 6");
+    (head, tail)
 }
 
-/// The conditions on kept sums. All values are numbers, dates, or quoted here.
-fn conditions(question: &Question, places: Option<&RegionReach>) -> String {
-    let filter = &question.filter;
-    let mut all = vec!["true".to_owned()];
-    let numbers = |ids: Vec<i64>| ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    let within = |reach: &RegionReach| {
-        let regions = numbers(reach.regions.iter().map(|id| i64::from(*id)).collect());
-        let cities = numbers(reach.cities.iter().map(|id| i64::from(*id)).collect());
-        match (regions.is_empty(), cities.is_empty()) {
-            (true, _) => "false".to_owned(),
-            (_, true) => format!("region_id IN ({regions})"),
-            _ => format!("(region_id IN ({regions}) OR city_id IN ({cities}))"),
-        }
-    };
-    if let Some(election) = filter.election {
-        all.push(format!("election_id = {election}"));
-    }
-    all.extend(filter.reach.as_ref().map(within));
-    all.extend(places.map(within));
-    if !filter.cities.is_empty() {
-        all.push(format!(
-            "city_id IN ({})",
-            numbers(filter.cities.iter().map(|id| i64::from(*id)).collect())
-        ));
-    }
-    if let Some(from) = filter.from {
-        all.push(format!("day >= '{from}'"));
-    }
-    if let Some(to) = filter.to {
-        all.push(format!("day <= '{to}'"));
-    }
-    let mut words = |column: &str, words: Vec<String>| {
-        if !words.is_empty() {
-            let list: Vec<_> = words.iter().map(|word| escape_literal(word)).collect();
-            all.push(format!("{column} IN ({})", list.join(", ")));
-        }
-    };
-    words("status", filter.statuses.iter().map(ToString::to_string).collect());
-    words("category", filter.categories.clone());
-    words("severity", filter.severities.iter().map(ToString::to_string).collect());
-    all.join(" AND ")
-}
-
-async fn answer(
-    conn: &mut AsyncPgConnection,
-    question: &Question,
-    directory: &Directory,
-    sums: String,
-) -> DbResult<Counts> {
-    let rows: Vec<Row> = diesel::sql_query(sums).load(conn).await?;
+fn answer(question: &Question, directory: &Directory, rows: Vec<Row>) -> Counts {
     let with_people = question.kind == RecordKind::Detention;
     let mut counts = Counts { groups: Vec::new(), total: Some(0), people: with_people.then_some(0) };
     for row in rows {
@@ -181,5 +212,5 @@ async fn answer(
         let people = with_people.then_some(row.people);
         counts.groups.push(Group { keys, count: Some(row.n), people, suppressed: false });
     }
-    Ok(counts)
+    counts
 }

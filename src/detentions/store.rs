@@ -8,13 +8,9 @@ use uuid::Uuid;
 
 use super::domain::Detention;
 use crate::{
-    db::{
-        DbResult,
-        schema::{detentions, records},
-        stored,
-    },
+    db::{DbResult, schema::detentions, stored},
     places::ElectionId,
-    records::store::DetailsTable,
+    records::store::{DetailsTable, StoredFacets},
 };
 
 #[derive(Insertable, Queryable, Selectable)]
@@ -63,19 +59,17 @@ impl DetailsTable for Detention {
         conn: &mut AsyncPgConnection,
         elections: Vec<ElectionId>,
         ids: Vec<Uuid>,
+        facets: &HashMap<Uuid, StoredFacets>,
     ) -> DbResult<HashMap<Uuid, Self>> {
-        let same =
-            records::election_id.eq(detentions::election_id).and(records::id.eq(detentions::record_id));
-        let rows: Vec<(Row, String)> = detentions::table
-            .inner_join(records::table.on(same))
+        let rows: Vec<Row> = detentions::table
             .filter(detentions::election_id.eq_any(elections).and(detentions::record_id.eq_any(ids)))
-            .select((Row::as_select(), records::category))
+            .select(Row::as_select())
             .load(conn)
             .await?;
         rows.into_iter()
-            .map(|(row, category)| {
+            .map(|row| {
                 let detention = Self {
-                    category: stored(&category)?,
+                    category: stored(&facets[&row.record_id].category)?,
                     people: row.people,
                     detained_by: stored(&row.detained_by)?,
                     custody: stored(&row.custody)?,

@@ -8,13 +8,9 @@ use uuid::Uuid;
 
 use super::domain::Protocol;
 use crate::{
-    db::{
-        DbError, DbResult,
-        schema::{protocols, records},
-        stored,
-    },
+    db::{DbError, DbResult, schema::protocols, stored},
     places::ElectionId,
-    records::store::DetailsTable,
+    records::store::{DetailsTable, StoredFacets},
 };
 
 #[derive(Insertable, Queryable, Selectable)]
@@ -67,18 +63,17 @@ impl DetailsTable for Protocol {
         conn: &mut AsyncPgConnection,
         elections: Vec<ElectionId>,
         ids: Vec<Uuid>,
+        facets: &HashMap<Uuid, StoredFacets>,
     ) -> DbResult<HashMap<Uuid, Self>> {
-        let same = records::election_id.eq(protocols::election_id).and(records::id.eq(protocols::record_id));
-        let rows: Vec<(Row, String)> = protocols::table
-            .inner_join(records::table.on(same))
+        let rows: Vec<Row> = protocols::table
             .filter(protocols::election_id.eq_any(elections).and(protocols::record_id.eq_any(ids)))
-            .select((Row::as_select(), records::category))
+            .select(Row::as_select())
             .load(conn)
             .await?;
         rows.into_iter()
-            .map(|(row, copy_held_by)| {
+            .map(|row| {
                 let sheet = Self {
-                    copy_held_by: stored(&copy_held_by)?,
+                    copy_held_by: stored(&facets[&row.record_id].category)?,
                     voters_on_list: row.voters_on_list,
                     ballots_received: row.ballots_received,
                     issued_in_station: row.issued_in_station,

@@ -39,7 +39,15 @@ pub trait DetailsTable: Details {
         conn: &mut AsyncPgConnection,
         elections: Vec<ElectionId>,
         ids: Vec<Uuid>,
+        facets: &HashMap<Uuid, StoredFacets>,
     ) -> impl Future<Output = DbResult<HashMap<Uuid, Self>>> + Send;
+}
+
+/// What the envelope keeps of the details, because lists are filtered by it.
+#[derive(Clone, Debug)]
+pub struct StoredFacets {
+    pub category: String,
+    pub severity: Option<String>,
 }
 
 /// A row of the envelope.
@@ -323,7 +331,11 @@ async fn with_details<D: DetailsTable>(
     let mut elections: Vec<ElectionId> = rows.iter().map(|row| row.election_id).collect();
     elections.sort_unstable();
     elections.dedup();
-    let mut details = D::load(conn, elections, ids).await?;
+    let facets = rows.iter().map(|row| {
+        let (category, severity) = (row.category.clone(), row.severity.clone());
+        (row.id, StoredFacets { category, severity })
+    });
+    let mut details = D::load(conn, elections, ids, &facets.collect()).await?;
     rows.into_iter()
         .map(|row| {
             let details = details.remove(&row.id);

@@ -8,13 +8,9 @@ use uuid::Uuid;
 
 use super::domain::Violation;
 use crate::{
-    db::{
-        DbResult,
-        schema::{records, violations},
-        stored,
-    },
+    db::{DbResult, schema::violations, stored},
     places::ElectionId,
-    records::store::DetailsTable,
+    records::store::{DetailsTable, StoredFacets},
 };
 
 #[derive(Insertable)]
@@ -52,26 +48,18 @@ impl DetailsTable for Violation {
         conn: &mut AsyncPgConnection,
         elections: Vec<ElectionId>,
         ids: Vec<Uuid>,
+        facets: &HashMap<Uuid, StoredFacets>,
     ) -> DbResult<HashMap<Uuid, Self>> {
-        let same =
-            records::election_id.eq(violations::election_id).and(records::id.eq(violations::record_id));
-        type Found = (Uuid, String, Option<String>, String, Option<String>);
-        let rows: Vec<Found> = violations::table
-            .inner_join(records::table.on(same))
+        let rows: Vec<(Uuid, String, Option<String>)> = violations::table
             .filter(violations::election_id.eq_any(elections).and(violations::record_id.eq_any(ids)))
-            .select((
-                violations::record_id,
-                records::category,
-                records::severity,
-                violations::stage,
-                violations::people_involved,
-            ))
+            .select((violations::record_id, violations::stage, violations::people_involved))
             .load(conn)
             .await?;
         rows.into_iter()
-            .map(|(id, category, severity, stage, people_involved)| {
-                let severity = stored(&severity.unwrap_or_default())?;
-                let (category, stage) = (stored(&category)?, stored(&stage)?);
+            .map(|(id, stage, people_involved)| {
+                let facets = &facets[&id];
+                let severity = stored(facets.severity.as_deref().unwrap_or_default())?;
+                let (category, stage) = (stored(&facets.category)?, stored(&stage)?);
                 Ok((id, Self { category, stage, severity, people_involved }))
             })
             .collect()
