@@ -57,12 +57,12 @@ impl DetailsTable for Detention {
 
     async fn load(
         conn: &mut AsyncPgConnection,
-        elections: Vec<ElectionId>,
+        election: ElectionId,
         ids: Vec<Uuid>,
         facets: &HashMap<Uuid, StoredFacets>,
     ) -> DbResult<HashMap<Uuid, Self>> {
         let rows: Vec<Row> = detentions::table
-            .filter(detentions::election_id.eq_any(elections).and(detentions::record_id.eq_any(ids)))
+            .filter(detentions::election_id.eq(election).and(detentions::record_id.eq_any(ids)))
             .select(Row::as_select())
             .load(conn)
             .await?;

@@ -61,12 +61,12 @@ impl DetailsTable for Protocol {
 
     async fn load(
         conn: &mut AsyncPgConnection,
-        elections: Vec<ElectionId>,
+        election: ElectionId,
         ids: Vec<Uuid>,
         facets: &HashMap<Uuid, StoredFacets>,
     ) -> DbResult<HashMap<Uuid, Self>> {
         let rows: Vec<Row> = protocols::table
-            .filter(protocols::election_id.eq_any(elections).and(protocols::record_id.eq_any(ids)))
+            .filter(protocols::election_id.eq(election).and(protocols::record_id.eq_any(ids)))
             .select(Row::as_select())
             .load(conn)
             .await?;

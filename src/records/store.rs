@@ -37,7 +37,7 @@ pub trait DetailsTable: Details {
 
     fn load(
         conn: &mut AsyncPgConnection,
-        elections: Vec<ElectionId>,
+        election: ElectionId,
         ids: Vec<Uuid>,
         facets: &HashMap<Uuid, StoredFacets>,
     ) -> impl Future<Output = DbResult<HashMap<Uuid, Self>>> + Send;
@@ -327,15 +327,18 @@ async fn with_details<D: DetailsTable>(
     conn: &mut AsyncPgConnection,
     rows: Vec<Row>,
 ) -> DbResult<Vec<Record<D>>> {
-    let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
-    let mut elections: Vec<ElectionId> = rows.iter().map(|row| row.election_id).collect();
-    elections.sort_unstable();
-    elections.dedup();
-    let facets = rows.iter().map(|row| {
+    let mut ids: HashMap<ElectionId, Vec<Uuid>> = HashMap::new();
+    let mut facets = HashMap::new();
+    for row in &rows {
+        ids.entry(row.election_id).or_default().push(row.id);
         let (category, severity) = (row.category.clone(), row.severity.clone());
-        (row.id, StoredFacets { category, severity })
-    });
-    let mut details = D::load(conn, elections, ids, &facets.collect()).await?;
+        facets.insert(row.id, StoredFacets { category, severity });
+    }
+    let mut details = HashMap::new();
+    // One election at a time (a list seldom has more): the index is then walked by id.
+    for (election, ids) in ids {
+        details.extend(D::load(conn, election, ids, &facets).await?);
+    }
     rows.into_iter()
         .map(|row| {
             let details = details.remove(&row.id);

@@ -46,12 +46,12 @@ impl DetailsTable for Violation {
 
     async fn load(
         conn: &mut AsyncPgConnection,
-        elections: Vec<ElectionId>,
+        election: ElectionId,
         ids: Vec<Uuid>,
         facets: &HashMap<Uuid, StoredFacets>,
     ) -> DbResult<HashMap<Uuid, Self>> {
         let rows: Vec<(Uuid, String, Option<String>)> = violations::table
-            .filter(violations::election_id.eq_any(elections).and(violations::record_id.eq_any(ids)))
+            .filter(violations::election_id.eq(election).and(violations::record_id.eq_any(ids)))
             .select((violations::record_id, violations::stage, violations::people_involved))
             .load(conn)
             .await?;
