@@ -61,7 +61,7 @@ pub async fn count(
         "(SELECT {columns} FROM counts WHERE kind = '{kind}' AND grain = {grain} \
           UNION ALL SELECT {columns} FROM count_deltas WHERE kind = '{kind}') t"
     );
-    let (head, tail) = grouped(question, &from, "n", "people");
+    let (head, tail) = grouped(question, &from, "n");
     let filter = &question.filter;
     let kept = KeptSums {
         head,
@@ -156,35 +156,41 @@ pub async fn recount(
             .to_owned()
             + &condition
             + ") t";
-    let (head, tail) = grouped(question, &from, "1", "people");
+    let (head, tail) = grouped(question, &from, "1");
     Ok(answer(question, directory, diesel::sql_query(format!("{head}true{tail}")).load(conn).await?))
 }
 
-/// The statement before and after its conditions.
-fn grouped(question: &Question, from: &str, n: &str, people: &str) -> (String, String) {
-    let column = |dimension: Dimension, name: &str, sql_type: &str, value: &str| {
-        if question.group_by.contains(&dimension) {
-            format!("{value} AS {name}")
-        } else {
-            format!("NULL::{sql_type} AS {name}")
-        }
-    };
+/// The statement before and after its conditions. What is not asked for is neither grouped by nor summed.
+fn grouped(question: &Question, from: &str, n: &str) -> (String, String) {
     let columns = [
-        column(Dimension::Region, "region_id", "int2", "nullif(region_id, 0::int2)"),
-        column(Dimension::City, "city_id", "int4", "nullif(city_id, 0)"),
-        column(Dimension::Day, "day", "date", "day"),
-        column(Dimension::Category, "category", "text", "category"),
-        column(Dimension::Status, "status", "text", "status"),
-        column(Dimension::Severity, "severity", "text", "nullif(severity, '')"),
-    ]
-    .join(", ");
+        (Dimension::Region, "region_id", "int2", "nullif(region_id, 0::int2)"),
+        (Dimension::City, "city_id", "int4", "nullif(city_id, 0)"),
+        (Dimension::Day, "day", "date", "day"),
+        (Dimension::Category, "category", "text", "category"),
+        (Dimension::Status, "status", "text", "status"),
+        (Dimension::Severity, "severity", "text", "nullif(severity, '')"),
+    ];
+    let asked = |dimension: &Dimension| question.group_by.contains(dimension);
+    let selected = columns.each_ref().map(|(dimension, name, sql_type, value)| {
+        if asked(dimension) { format!("{value} AS {name}") } else { format!("NULL::{sql_type} AS {name}") }
+    });
+    let at: Vec<usize> =
+        (1..).zip(&columns).filter(|(_, column)| asked(&column.0)).map(|(at, _)| at).collect();
+    let listed = |at: &[usize]| at.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let group = if at.is_empty() { String::new() } else { format!(" GROUP BY {}", listed(&at)) };
+    // Days come first in the order of groups: that is how a timeline is read.
+    let (day, rest): (Vec<usize>, Vec<usize>) = at.into_iter().partition(|at| *at == 3);
+    let order = [day, rest].concat();
+    let order = if order.is_empty() { String::new() } else { format!(" ORDER BY {}", listed(&order)) };
+    let people = match question.kind {
+        RecordKind::Detention => "coalesce(sum(people), 0)::int8",
+        _ => "0::int8",
+    };
     let head = format!(
-        "SELECT {columns}, coalesce(sum({n}), 0)::int8 AS n, coalesce(sum({people}), 0)::int8 AS people \
-         FROM {from} WHERE "
+        "SELECT {}, coalesce(sum({n}), 0)::int8 AS n, {people} AS people FROM {from} WHERE ",
+        selected.join(", ")
     );
-    let tail =
-        format!(" GROUP BY 1, 2, 3, 4, 5, 6 HAVING sum({n}) <> 0 ORDER BY 3 NULLS FIRST, 1, 2, 4, 5, 6");
-    (head, tail)
+    (head, format!("{group} HAVING sum({n}) <> 0{order}"))
 }
 
 fn answer(question: &Question, directory: &Directory, rows: Vec<Row>) -> Counts {
