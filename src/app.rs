@@ -24,6 +24,7 @@ use crate::{
     detentions::domain::Detention,
     documents, exports,
     http::{health, limits, limits::Limits, middleware, problem::ProblemBody},
+    ledger::{self, Ledger, sequencer},
     places::{self, directory::Places},
     protocols::domain::Protocol,
     records::{self, intake::Intake},
@@ -50,6 +51,7 @@ use crate::{
         documents::routes::add_claim, documents::routes::events, documents::routes::add_event,
         aggregates::routes::aggregates, aggregates::routes::public_aggregates,
         exports::routes::export,
+        ledger::routes::key, ledger::routes::checkpoint, ledger::routes::tile, ledger::routes::consistency,
         openapi_json, health::healthz, health::readyz, health::metrics,
     ),
 )]
@@ -129,7 +131,11 @@ fn routes(config: &mut ServiceConfig) {
                 .service(documents::routes::add_event)
                 .service(aggregates::routes::aggregates)
                 .service(aggregates::routes::public_aggregates)
-                .service(exports::routes::export),
+                .service(exports::routes::export)
+                .service(ledger::routes::key)
+                .service(ledger::routes::checkpoint)
+                .service(ledger::routes::tile)
+                .service(ledger::routes::consistency),
         );
 }
 
@@ -153,7 +159,7 @@ pub struct Running {
     pub pool: Pool,
     handle: ServerHandle,
     server: tokio::task::JoinHandle<std::io::Result<()>>,
-    workers: Vec<tokio::task::JoinHandle<()>>,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
 }
 
 impl Running {
@@ -161,7 +167,7 @@ impl Running {
     pub async fn stop(self) {
         self.handle.stop(true).await;
         let _ = self.server.await;
-        self.workers.iter().for_each(tokio::task::JoinHandle::abort);
+        self.tasks.iter().for_each(tokio::task::JoinHandle::abort);
     }
 }
 
@@ -169,11 +175,12 @@ impl Running {
 ///
 /// # Errors
 /// When the address is taken or the database is not there.
-pub async fn start(settings: &Service, pool: Pool, key: TokenKey) -> anyhow::Result<Running> {
+pub async fn start(settings: &Service, pool: Pool, key: TokenKey, ledger: Ledger) -> anyhow::Result<Running> {
     health::recorder();
     let places = Data::new(Places::load(pool.clone()).await?);
     let limits = Data::new(Limits::new(settings.rate_limit, settings.login_limit, settings.trust_proxy));
     let key = Data::new(key);
+    let ledger = Data::new(ledger);
     let accounts = Data::new(Accounts::new(pool.clone()));
     let document = Data::from(Arc::new(openapi()));
     let workers = settings
@@ -181,6 +188,7 @@ pub async fn start(settings: &Service, pool: Pool, key: TokenKey) -> anyhow::Res
         .unwrap_or_else(|| std::thread::available_parallelism().map_or(2, std::num::NonZero::get));
     let shared_pool = pool.clone();
     let app_limits = limits.clone();
+    let app_ledger = ledger.clone();
     let server = HttpServer::new(move || {
         let pool = shared_pool.for_worker(workers);
         App::new()
@@ -191,6 +199,7 @@ pub async fn start(settings: &Service, pool: Pool, key: TokenKey) -> anyhow::Res
             .app_data(places.clone())
             .app_data(app_limits.clone())
             .app_data(key.clone())
+            .app_data(app_ledger.clone())
             .app_data(accounts.clone())
             .app_data(document.clone())
             .configure(routes)
@@ -210,9 +219,11 @@ pub async fn start(settings: &Service, pool: Pool, key: TokenKey) -> anyhow::Res
     let server = server.run();
     let handle = server.handle();
     let server = tokio::spawn(server);
-    let workers = vec![
+    let tasks = vec![
+        tokio::spawn(records::versions::commit_all_old(pool.clone())),
+        tokio::spawn(sequencer::run(pool.clone(), ledger.into_inner())),
         tokio::spawn(aggregates::fold::run(pool.clone())),
         tokio::spawn(async move { limits.sweep().await }),
     ];
-    Ok(Running { address, pool, handle, server, workers })
+    Ok(Running { address, pool, handle, server, tasks })
 }

@@ -31,6 +31,19 @@ impl Storage {
     }
 }
 
+/// The ledger's name and key.
+#[derive(Args, Clone, Debug)]
+pub struct LedgerSettings {
+    /// Name of the ledger in checkpoints and receipts; best a host and path of the coalition's own
+    #[arg(long, env = "BAQYLAU_LEDGER_NAME", default_value = "baqylau.local/ledger")]
+    pub ledger_name: String,
+
+    /// Key that signs checkpoints and receipts, 32 bytes in base64; without it one is made and kept in the
+    /// data directory as `ledger.key`. Give all instances of one service the same
+    #[arg(long, env = "BAQYLAU_LEDGER_KEY", hide_env_values = true)]
+    pub ledger_key: Option<String>,
+}
+
 /// How the service listens and what it allows.
 #[derive(Args, Clone, Debug)]
 pub struct Service {
@@ -50,6 +63,9 @@ pub struct Service {
     /// directory as `token.key`. Give all instances of one service the same
     #[arg(long, env = "BAQYLAU_TOKEN_KEY", hide_env_values = true)]
     pub token_key: Option<String>,
+
+    #[command(flatten)]
+    pub ledger: LedgerSettings,
 
     /// Connections to PostgreSQL
     #[arg(long, env = "BAQYLAU_DB_CONNECTIONS", default_value_t = 32)]

@@ -91,7 +91,8 @@ impl Bench {
             }
         };
         let body = serde_json::json!({ "email": "bench@example.org", "password": PASSWORD });
-        let login = reqwest::Client::new().post(format!("http://{address}/api/v1/auth/login")).json(&body);
+        let login =
+            baqylau::http::client().unwrap().post(format!("http://{address}/api/v1/auth/login")).json(&body);
         let tokens: serde_json::Value = login.send().await?.json().await?;
         let token = tokens["access_token"].as_str().expect("a token").to_owned();
         println!("| what | baqylau | PostgreSQL's tool | ratio |\n|---|---|---|---|");
@@ -206,7 +207,7 @@ impl Bench {
         let theirs = started.elapsed();
         let started = Instant::now();
         let url = format!("http://{}/api/v1/exports/violations.csv", self.address);
-        let mut answer = reqwest::Client::new().get(url).bearer_auth(&self.token).send().await?;
+        let mut answer = baqylau::http::client().unwrap().get(url).bearer_auth(&self.token).send().await?;
         let mut size = 0;
         while let Some(piece) = answer.chunk().await? {
             size += piece.len();

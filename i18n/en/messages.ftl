@@ -46,3 +46,5 @@ fault-days_without_arrest = Days go with administrative arrest only
 fault-needs_duplicate_of = Name the record that this one duplicates
 fault-not_allowed_here = This does not go with the rest
 fault-malformed_line = This line is no JSON object
+fault-not_in_the_tree = The tree has no such size
+fault-not_a_number = This is no whole number

@@ -46,3 +46,5 @@ fault-days_without_arrest = Тәулік тек әкімшілік қамақт�
 fault-needs_duplicate_of = Қай жазбаның көшірмесі екенін көрсетіңіз
 fault-not_allowed_here = Бұл қалғанымен үйлеспейді
 fault-malformed_line = Бұл жол JSON нысаны емес
+fault-not_in_the_tree = Ағашта мұндай өлшем жоқ
+fault-not_a_number = Бұл бүтін сан емес

@@ -46,3 +46,5 @@ fault-days_without_arrest = Сутки указывают только при а
 fault-needs_duplicate_of = Укажите, дубликатом какой записи это является
 fault-not_allowed_here = Это не сочетается с остальным
 fault-malformed_line = Эта строка не JSON-объект
+fault-not_in_the_tree = У дерева нет такого размера
+fault-not_a_number = Это не целое число

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use actix_web::{HttpRequest, http::header};
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use base64::{Engine, prelude::*};
 use chrono::{TimeDelta, Utc};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::UserId;
+use crate::secrets;
 
 /// Seconds that an access token is good for.
 pub const ACCESS_SECONDS: i64 = 15 * 60;
@@ -58,24 +59,7 @@ impl TokenKey {
 
     /// The key given (base64), or the one kept in `token.key` of the data directory, made when missing.
     pub fn load(given: Option<&str>, data_dir: &Path) -> anyhow::Result<Self> {
-        if let Some(given) = given {
-            return Self::new(&BASE64_STANDARD.decode(given.trim()).context("the token key is no base64")?);
-        }
-        let path = data_dir.join("token.key");
-        if !path.exists() {
-            use std::{io::Write, os::unix::fs::OpenOptionsExt};
-            std::fs::create_dir_all(data_dir)?;
-            // Whole or not at all, and never readable by others.
-            let fresh = data_dir.join("token.key.new");
-            let _ = std::fs::remove_file(&fresh);
-            let mut file =
-                std::fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(&fresh)?;
-            file.write_all(BASE64_STANDARD.encode(rand::random::<[u8; 32]>()).as_bytes())?;
-            file.sync_all()?;
-            std::fs::rename(fresh, &path)?;
-        }
-        let text = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-        Self::new(&BASE64_STANDARD.decode(text.trim()).context("token.key is no base64")?)
+        Self::new(&secrets::load(given, data_dir, "token.key")?)
     }
 
     /// Signs an access token.

@@ -24,6 +24,9 @@ pub async fn run(pool: &Pool, args: ExportArgs) -> anyhow::Result<()> {
             faults.into_vec().iter().map(|fault| format!("{}: {}", fault.pointer, fault.code)).collect();
         bail!("the filter is not understood: {}", words.join("; "));
     }
+    if args.format == Format::Receipts {
+        bail!("receipts are signed by the service: ask it for /api/v1/exports/<kind>.receipts");
+    }
     let rows = store::records(pool, args.record, &filter, &Scope::All, args.format).await?;
     let mut download = if args.format == Format::Xlsx { sheet::workbook(rows, "records") } else { rows };
     let mut out: Box<dyn AsyncWrite + Unpin> = match &args.output {

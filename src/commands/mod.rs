@@ -3,6 +3,7 @@
 mod export;
 mod serve;
 mod users;
+pub mod verify;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
@@ -12,6 +13,7 @@ use crate::{
     config::{Service, Storage},
     db::{self, Pool, embedded::Cluster},
     exports::domain::Format,
+    ledger::note::NoteVerifier,
     records::RecordKind,
     seeds,
 };
@@ -41,6 +43,25 @@ enum Command {
     Export(ExportArgs),
     /// Print the OpenAPI document
     Openapi,
+    /// Check what the ledger proves
+    #[command(subcommand)]
+    Verify(VerifyCommand),
+}
+
+#[derive(Subcommand)]
+enum VerifyCommand {
+    #[command(flatten)]
+    Offline(verify::Offline),
+    /// The database itself: every record and version against the ledger, and the ledger against its
+    /// checkpoints
+    Database {
+        /// The ledger's public key
+        #[arg(long)]
+        key: NoteVerifier,
+        /// A checkpoint kept elsewhere; may be given again
+        #[arg(long = "checkpoint")]
+        checkpoints: Vec<std::path::PathBuf>,
+    },
 }
 
 #[derive(Subcommand)]
@@ -87,6 +108,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
             println!("{}", serde_json::to_string_pretty(&crate::app::openapi())?);
             Ok(())
         }
+        Command::Verify(VerifyCommand::Offline(check)) => verify::offline(check).await,
         command => {
             let database = Database::open(&cli.storage).await?;
             let done = database.work(command).await;
@@ -139,7 +161,12 @@ impl Database {
                 users::add(&pool, email, role, &regions, name, password).await?;
             }
             Command::Export(args) => export::run(&pool, args).await?,
-            Command::Serve(_) | Command::Openapi => unreachable!("handled before a database is opened"),
+            Command::Verify(VerifyCommand::Database { key, checkpoints }) => {
+                verify::database(&pool, &key, &checkpoints).await?;
+            }
+            Command::Verify(VerifyCommand::Offline(_)) | Command::Serve(_) | Command::Openapi => {
+                unreachable!("handled before a database is opened")
+            }
         }
         Ok(())
     }

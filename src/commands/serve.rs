@@ -8,6 +8,7 @@ use crate::{
     app,
     config::{Service, Storage},
     db::{self, Pool, embedded::Cluster},
+    ledger::Ledger,
     seeds,
 };
 
@@ -29,7 +30,9 @@ pub async fn run(storage: &Storage, settings: Service) -> anyhow::Result<()> {
         tracing::info!(%report, "seeded");
         ensure_admin(&pool, &settings).await?;
         let key = TokenKey::load(settings.token_key.as_deref(), &data_dir)?;
-        app::start(&settings, pool, key).await
+        let named = &settings.ledger;
+        let ledger = Ledger::load(&named.ledger_name, named.ledger_key.as_deref(), &data_dir)?;
+        app::start(&settings, pool, key, ledger).await
     };
     let ended = tokio::select! {
         started = started => match started {

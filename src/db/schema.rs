@@ -98,6 +98,7 @@ diesel::table! {
     record_versions (election_id, record_id, version) {
         election_id -> Int2, record_id -> Uuid, version -> Int4, action -> Text, status -> Text, actor_id -> Uuid,
         at -> Timestamptz, note -> Nullable<Text>, content -> Nullable<Jsonb>, content_hash -> Nullable<Bytea>,
+        duplicate_of -> Nullable<Uuid>, salt -> Nullable<Bytea>, commitment -> Nullable<Bytea>,
     }
 }
 diesel::table! {
@@ -106,6 +107,19 @@ diesel::table! {
         election_id -> Int2, kind -> Text, region_id -> Int2, city_id -> Int4, day -> Date, category -> Text,
         status -> Text, severity -> Text, n -> Int4, people -> Int4,
     }
+}
+diesel::table! {
+    // Has no key in the database; diesel wants one named.
+    ledger_queue (commitment) { commitment -> Bytea, }
+}
+diesel::table! {
+    ledger_leaves (idx) { idx -> Int8, commitment -> Bytea, }
+}
+diesel::table! {
+    ledger_tiles (level, idx) { level -> Int2, idx -> Int8, hashes -> Bytea, }
+}
+diesel::table! {
+    ledger_checkpoints (size, note) { size -> Int8, note -> Text, at -> Timestamptz, }
 }
 diesel::allow_tables_to_appear_in_same_query!(
     records,

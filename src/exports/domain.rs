@@ -4,14 +4,21 @@ use crate::records::{RecordKind, vocabulary};
 
 vocabulary! {
     /// The form of an export.
-    Format { Csv, Ndjson, Xlsx, Geojson }
+    Format {
+        Csv,
+        Ndjson,
+        Xlsx,
+        Geojson,
+        /// NDJSON of receipts: every version of each record with its proof in the ledger.
+        Receipts,
+    }
 }
 
 impl Format {
     pub fn media_type(self) -> &'static str {
         match self {
             Self::Csv => "text/csv; charset=utf-8",
-            Self::Ndjson => "application/x-ndjson",
+            Self::Ndjson | Self::Receipts => "application/x-ndjson",
             Self::Xlsx => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
             Self::Geojson => "application/geo+json",
         }

@@ -1,4 +1,4 @@
-//! `/exports/{violations,protocols,detentions,aggregates}.{csv,ndjson,xlsx,geojson}`.
+//! `/exports/{violations,protocols,detentions,aggregates}.{csv,ndjson,xlsx,geojson,receipts}`.
 
 use std::sync::LazyLock;
 
@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 
 use super::{
     domain::{BOM, Format, neutralise},
-    sheet, store,
+    receipts, sheet, store,
     store::Download,
 };
 use crate::{
@@ -21,6 +21,7 @@ use crate::{
     aggregates::{self, domain::Counts, domain::Question},
     db::Pool,
     http::{Answer, Kind, Problem, query::Query},
+    ledger::Ledger,
     places::directory::Places,
     records::{RecordKind, filter::Filter},
 };
@@ -32,7 +33,7 @@ static TURNS: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(4));
 /// open in a spreadsheet: no cell is taken for a formula.
 #[utoipa::path(tag = "exports", path = "/api/v1/exports/{file}", security(("token" = [])),
     params(
-        ("file" = String, Path, description = "violations, protocols, detentions or aggregates, then .csv, .ndjson, .xlsx or (records) .geojson"),
+        ("file" = String, Path, description = "violations, protocols, detentions or aggregates, then .csv, .ndjson, .xlsx or (records) .geojson or .receipts"),
         ("record" = Option<RecordKind>, Query, description = "aggregates: which records"),
         ("group_by" = Option<String>, Query, description = "aggregates: comma-separated dimensions"),
         ("election" = Option<String>, Query), ("region" = Option<String>, Query), ("city" = Option<String>, Query),
@@ -47,6 +48,7 @@ pub async fn export(
     file: Path<String>,
     pool: Data<Pool>,
     places: Data<Places>,
+    ledger: Data<Ledger>,
     mut query: Query,
 ) -> Answer {
     let missing = || Problem::new(Kind::NotFound);
@@ -56,7 +58,7 @@ pub async fn export(
         "violations" => Some(RecordKind::Violation),
         "protocols" => Some(RecordKind::Protocol),
         "detentions" => Some(RecordKind::Detention),
-        "aggregates" if format != Format::Geojson => None,
+        "aggregates" if !matches!(format, Format::Geojson | Format::Receipts) => None,
         _ => return Err(missing()),
     };
     let turn = TURNS.try_acquire().map_err(|_| Problem::later(Kind::Unavailable, 10))?;
@@ -66,8 +68,15 @@ pub async fn export(
         Some(kind) => {
             let filter = Filter::read(&mut query, &directory);
             query.finish()?;
-            let rows = store::records(&pool, kind, &filter, &scope, format).await?;
-            if format == Format::Xlsx { sheet::workbook(rows, "records") } else { rows }
+            match format {
+                Format::Receipts => {
+                    receipts::receipts(&pool, ledger.into_inner(), kind, filter, scope).await?
+                }
+                Format::Xlsx => {
+                    sheet::workbook(store::records(&pool, kind, &filter, &scope, format).await?, "records")
+                }
+                _ => store::records(&pool, kind, &filter, &scope, format).await?,
+            }
         }
         None => {
             let question = aggregates::routes::read(&mut query, &directory, false);

@@ -57,7 +57,7 @@ pub fn copy_sql(kind: RecordKind, filter: &Filter, scope: &Scope, format: Format
     Ok(match format {
         Format::Csv => format!("COPY (SELECT {names} FROM ({rows}) t) TO STDOUT (FORMAT csv, HEADER)"),
         Format::Xlsx => format!("COPY (SELECT {names} FROM ({rows}) t) TO STDOUT (FORMAT csv, HEADER)"),
-        Format::Ndjson => {
+        Format::Ndjson | Format::Receipts => {
             format!("COPY (SELECT to_jsonb(t) - 'lon_' - 'lat_' FROM ({rows}) t) TO STDOUT {plain}")
         }
         Format::Geojson => format!(

@@ -12,3 +12,13 @@ pub use problem::{Kind, Problem};
 
 /// The result of a route.
 pub type Answer = Result<actix_web::HttpResponse, Problem>;
+
+/// A client for commands that ask another server; it trusts the system's certificate authorities.
+///
+/// # Errors
+/// When TLS cannot be set up.
+pub fn client() -> anyhow::Result<reqwest::Client> {
+    // Another part of the process may have chosen a provider already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Ok(reqwest::Client::builder().timeout(std::time::Duration::from_secs(60)).build()?)
+}

@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, NaiveDate, Timelike, Utc};
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::{accounts::UserId, places::Place};
@@ -117,15 +116,11 @@ pub struct NewRecord<D> {
     pub details: D,
     /// The content as a submission would state it, normalised: kept in the history.
     pub content: serde_json::Value,
-    pub received_at: DateTime<Utc>,
-}
-
-impl<D> NewRecord<D> {
     /// SHA-256 of the content in its canonical form (RFC 8785).
-    pub fn hash(&self) -> [u8; 32] {
-        let canonical = serde_json_canonicalizer::to_vec(&self.content).expect("JSON has a canonical form");
-        Sha256::digest(canonical).into()
-    }
+    pub hash: [u8; 32],
+    /// Salt of the ledger's commitment to the first version.
+    pub salt: [u8; 32],
+    pub received_at: DateTime<Utc>,
 }
 
 /// A record as it stands.

@@ -1,5 +1,7 @@
 //! The envelope that violations, protocols and detentions share: submission, history, review, lists.
 
+pub mod audit;
+pub mod change;
 pub mod domain;
 pub mod filter;
 pub mod intake;
@@ -8,6 +10,7 @@ pub mod request;
 pub mod routes;
 pub mod similar;
 pub mod store;
+pub mod versions;
 pub mod view;
 
 pub use domain::*;

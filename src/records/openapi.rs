@@ -17,6 +17,7 @@ use super::{
     routes::{HistoryEntry, ReviewRequest, WithdrawRequest},
     view::RecordView,
 };
+use crate::ledger::Receipt;
 
 /// The filters of lists, with their descriptions.
 const FILTERS: &[(&str, &str)] = &[
@@ -68,6 +69,10 @@ where
     components.schemas.insert(format!("{name}_similar"), Schema::Object(similar.build()).into());
     components.schemas.insert("ReviewRequest".into(), ReviewRequest::schema());
     components.schemas.insert("WithdrawRequest".into(), WithdrawRequest::schema());
+    components.schemas.insert("Receipt".into(), Receipt::schema());
+    let mut parts = Vec::new();
+    <Receipt as ToSchema>::schemas(&mut parts);
+    components.schemas.extend(parts);
     components.schemas.insert("HistoryEntry".into(), HistoryEntry::schema());
 
     let of = |name: &str| RefOr::Ref(Ref::from_schema_name(name));
@@ -127,6 +132,18 @@ where
         .response("200", response("The likest first", Some(array(&format!("{name}_similar")))))
         .build();
 
+    let receipt = with_id(operation("The receipt of a version, with its proof in the ledger's tree."))
+        .parameter(
+            ParameterBuilder::new()
+                .name("version")
+                .parameter_in(ParameterIn::Query)
+                .required(Required::False)
+                .description(Some("the present one unless told"))
+                .schema(Some(text())),
+        )
+        .response("200", response("The receipt; `inclusion` is absent for some moments", Some(of("Receipt"))))
+        .build();
+
     for (rest, method, mut operation) in [
         ("", HttpMethod::Get, list),
         ("", HttpMethod::Post, create),
@@ -135,6 +152,7 @@ where
         ("/{id}/review", HttpMethod::Post, review),
         ("/{id}/withdraw", HttpMethod::Post, withdraw),
         ("/{id}/history", HttpMethod::Get, history),
+        ("/{id}/receipt", HttpMethod::Get, receipt),
         ("/{id}/similar", HttpMethod::Get, similar),
     ] {
         operation.tags = Some(vec![D::PATH.to_owned()]);

@@ -12,6 +12,7 @@ use crate::{
     accounts::UserId,
     faults::Faults,
     http::body,
+    ledger,
     places::{Directory, start_of_day},
     records,
 };
@@ -86,6 +87,8 @@ pub fn read<D: Submittable>(
         reporter,
         envelope,
         details,
+        hash: ledger::canonical_hash(&content),
+        salt: ledger::new_salt(),
         content,
         received_at: now,
     };

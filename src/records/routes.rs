@@ -13,14 +13,16 @@ use uuid::Uuid;
 use validator::Validate;
 
 use super::{
-    Decision, Record, Review,
+    Decision, Record, RecordKind, Review, change,
+    change::{Change, Refusal},
     filter::Filter,
     id_of_key,
     intake::Intake,
     request,
     request::Submittable,
     similar, store,
-    store::{Change, DetailsTable, Mark, Outcome, Refusal, Sort},
+    store::{DetailsTable, Mark, Outcome, Sort},
+    versions::{self, Version},
     view::{self, Page, RecordView},
 };
 use crate::{
@@ -33,6 +35,7 @@ use crate::{
         preconditions,
         query::{self, Query},
     },
+    ledger::{self, Ledger, Receipt},
     places::{Directory, directory::Places},
 };
 
@@ -88,6 +91,7 @@ pub fn configure<D: Submittable + DetailsTable>(config: &mut ServiceConfig) {
             web::resource(path("/{id}")).route(web::get().to(get::<D>)).route(web::patch().to(edit::<D>)),
         )
         .route(&path("/{id}/history"), web::get().to(history::<D>))
+        .route(&path("/{id}/receipt"), web::get().to(receipt::<D>))
         .route(&path("/{id}/similar"), web::get().to(similar_records::<D>))
         .route(&path("/{id}/review"), web::post().to(review::<D>))
         .route(&path("/{id}/withdraw"), web::post().to(withdraw::<D>));
@@ -96,12 +100,18 @@ pub fn configure<D: Submittable + DetailsTable>(config: &mut ServiceConfig) {
 fn answer<D: Submittable>(
     mut response: actix_web::HttpResponseBuilder,
     record: &Record<D>,
+    receipt: Option<Receipt>,
     directory: &Directory,
 ) -> HttpResponse {
     response
         .insert_header((header::ETAG, preconditions::etag(record.version)))
         .insert_header((header::CACHE_CONTROL, "private, no-cache"))
-        .json(view::view(record, directory))
+        .json(RecordView { receipt, ..view::view(record, directory) })
+}
+
+/// The receipt of a version; none where it is from before the ledger and not committed to yet.
+pub fn promise(version: &Version, kind: RecordKind, ledger: &Ledger) -> Option<Receipt> {
+    Some(Receipt::promise(version.entry(kind), version.salt.as_ref()?, &ledger.signer))
 }
 
 async fn create<D: Submittable + DetailsTable>(
@@ -111,6 +121,7 @@ async fn create<D: Submittable + DetailsTable>(
     pool: Data<Pool>,
     places: Data<Places>,
     intake: Data<Intake<D>>,
+    ledger: Data<Ledger>,
 ) -> Answer {
     let directory = places.get().await;
     let (value, faults) = body::parse(&body.0)?;
@@ -119,16 +130,23 @@ async fn create<D: Submittable + DetailsTable>(
         new.id = id_of_key(caller.id(), key.to_str().map_err(|_| Problem::new(Kind::Malformed))?);
     }
     let id = new.id;
-    let (record, mut response) = match intake.submit(new.clone()).await? {
-        Outcome::Created => (new.into(), HttpResponse::Created()),
+    let (record, first, mut response) = match intake.submit(new.clone()).await? {
+        Outcome::Created => {
+            let first = Version::first(&new);
+            (new.into(), Some(first), HttpResponse::Created())
+        }
         Outcome::Conflict => return Err(Problem::new(Kind::Conflict)),
         Outcome::Replayed => {
-            let record = store::get::<D>(&mut *pool.get().await?, &caller.scope(&directory), id).await?;
-            (record.ok_or_else(|| Problem::new(Kind::NotFound))?, HttpResponse::Ok())
+            let mut conn = pool.get().await?;
+            let record = store::get::<D>(&mut conn, &caller.scope(&directory), id).await?;
+            let record = record.ok_or_else(|| Problem::new(Kind::NotFound))?;
+            let first = versions::one(&mut conn, record.envelope.place.election, id, 1).await?;
+            (record, first, HttpResponse::Ok())
         }
     };
     response.insert_header((header::LOCATION, format!("/api/v1/{}/{id}", D::PATH)));
-    Ok(answer(response, &record, &directory))
+    let receipt = first.and_then(|first| promise(&first, D::KIND, &ledger));
+    Ok(answer(response, &record, receipt, &directory))
 }
 
 async fn find<D: DetailsTable>(
@@ -156,7 +174,7 @@ async fn get<D: Submittable + DetailsTable>(
             .insert_header((header::ETAG, preconditions::etag(record.version)))
             .finish());
     }
-    Ok(answer(HttpResponse::Ok(), &record, &directory))
+    Ok(answer(HttpResponse::Ok(), &record, None, &directory))
 }
 
 async fn list<D: Submittable + DetailsTable>(
@@ -207,6 +225,7 @@ async fn edit<D: Submittable + DetailsTable>(
     body: RawJson,
     pool: Data<Pool>,
     places: Data<Places>,
+    ledger: Data<Ledger>,
 ) -> Answer {
     let directory = places.get().await;
     let (patch, faults) = body::parse(&body.0)?;
@@ -233,7 +252,7 @@ async fn edit<D: Submittable + DetailsTable>(
         faults.add("/id", "not_allowed_here");
     }
     faults.check(Some(()))?;
-    apply(&caller, &mut conn, &directory, &record, Change::Edit(Box::new(new))).await
+    apply(&caller, &mut conn, &directory, &ledger, &record, Change::Edit(Box::new(new))).await
 }
 
 fn require_reporter<D>(caller: &Caller, record: &Record<D>) -> Result<(), Problem> {
@@ -244,12 +263,16 @@ async fn apply<D: Submittable + DetailsTable>(
     caller: &Caller,
     conn: &mut diesel_async::AsyncPgConnection,
     directory: &Directory,
+    ledger: &Ledger,
     record: &Record<D>,
     change: Change<D>,
 ) -> Answer {
     let scope = caller.scope(directory);
-    match store::change(conn, caller.id(), &scope, record, change).await? {
-        Ok(record) => Ok(answer(HttpResponse::Ok(), &record, directory)),
+    match change::change(conn, caller.id(), &scope, record, change).await? {
+        Ok((record, version)) => {
+            let receipt = promise(&version, D::KIND, ledger);
+            Ok(answer(HttpResponse::Ok(), &record, receipt, directory))
+        }
         Err(Refusal::Stale) => Err(Problem::new(Kind::Stale)),
         Err(Refusal::State) => Err(Problem::new(Kind::State)),
         Err(Refusal::UnknownOriginal) => Err(Problem::fault("/duplicate_of", "unknown_record")),
@@ -263,6 +286,7 @@ async fn withdraw<D: Submittable + DetailsTable>(
     body: OptionalJson<WithdrawRequest>,
     pool: Data<Pool>,
     places: Data<Places>,
+    ledger: Data<Ledger>,
 ) -> Answer {
     let directory = places.get().await;
     let mut conn = pool.get().await?;
@@ -270,7 +294,7 @@ async fn withdraw<D: Submittable + DetailsTable>(
     require_reporter(&caller, &record)?;
     preconditions::allow_match(&request, record.version)?;
     let note = body.0.and_then(|body| body.note);
-    apply(&caller, &mut conn, &directory, &record, Change::Withdraw(note)).await
+    apply(&caller, &mut conn, &directory, &ledger, &record, Change::Withdraw(note)).await
 }
 
 async fn review<D: Submittable + DetailsTable>(
@@ -280,6 +304,7 @@ async fn review<D: Submittable + DetailsTable>(
     body: Json<ReviewRequest>,
     pool: Data<Pool>,
     places: Data<Places>,
+    ledger: Data<Ledger>,
 ) -> Answer {
     let directory = places.get().await;
     let mut conn = pool.get().await?;
@@ -302,7 +327,7 @@ async fn review<D: Submittable + DetailsTable>(
     let decision = faults.check(decision)?;
     preconditions::allow_match(&request, record.version)?;
     let review = Review { decision, note: body.0.note, duplicate_of };
-    apply(&caller, &mut conn, &directory, &record, Change::Review(review)).await
+    apply(&caller, &mut conn, &directory, &ledger, &record, Change::Review(review)).await
 }
 
 async fn history<D: Submittable + DetailsTable>(
@@ -314,8 +339,8 @@ async fn history<D: Submittable + DetailsTable>(
     let directory = places.get().await;
     let mut conn = pool.get().await?;
     let record = find::<D>(&caller, &mut conn, &directory, &id).await?;
-    let entries = store::history(&mut conn, record.envelope.place.election, record.id).await?;
-    let entry = |version: store::Version| HistoryEntry {
+    let entries = versions::history(&mut conn, record.envelope.place.election, record.id).await?;
+    let entry = |version: Version| HistoryEntry {
         version: version.version,
         action: version.action,
         status: version.status,
@@ -323,11 +348,31 @@ async fn history<D: Submittable + DetailsTable>(
         at: version.at,
         note: version.note,
         content: version.content,
-        content_sha256: version
-            .content_hash
-            .map(|hash| hash.iter().map(|byte| format!("{byte:02x}")).collect()),
+        content_sha256: version.content_hash.map(hex::encode),
     };
     Ok(HttpResponse::Ok().json(entries.into_iter().map(entry).collect::<Vec<_>>()))
+}
+
+async fn receipt<D: Submittable + DetailsTable>(
+    caller: Caller,
+    id: Path<String>,
+    pool: Data<Pool>,
+    places: Data<Places>,
+    ledger: Data<Ledger>,
+    mut query: Query,
+) -> Answer {
+    let directory = places.get().await;
+    let mut conn = pool.get().await?;
+    let record = find::<D>(&caller, &mut conn, &directory, &id).await?;
+    let number = query.parsed("version", "not_a_number").unwrap_or(record.version);
+    query.finish()?;
+    let missing = || Problem::new(Kind::NotFound);
+    let version = versions::one(&mut conn, record.envelope.place.election, record.id, number).await?;
+    let mut version = version.ok_or_else(missing)?;
+    let salt = version.salt.take().ok_or_else(missing)?;
+    let content = version.content.take();
+    let receipt = ledger::routes::receipt(&mut conn, &ledger, version.entry(D::KIND), &salt, content).await?;
+    Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "private, no-cache")).json(receipt))
 }
 
 async fn similar_records<D: Submittable + DetailsTable>(

@@ -1,24 +1,22 @@
-//! Records in PostgreSQL. Every change writes the record, its history and its counts in one transaction.
+//! Records in PostgreSQL. A submission writes the record, its history, its counts and its commitment in one
+//! transaction.
 
 use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::{dsl::sql, pg::Pg, prelude::*, sql_types};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
-use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
-    Action, Details, Envelope, NewRecord, Record, Review, Status, filter::Condition, filter::Filter,
+    Details, Envelope, NewRecord, Record, Status,
+    filter::{Condition, Filter},
+    versions::{self, Version},
 };
 use crate::{
     accounts::{Scope, UserId},
     aggregates::deltas::{self, Cell},
-    db::{
-        DbError, DbResult,
-        schema::{record_versions, records},
-        stored,
-    },
+    db::{DbError, DbResult, schema::records, stored},
     places::{self, ElectionId, Place, store::Station},
 };
 
@@ -53,33 +51,33 @@ pub struct StoredFacets {
 /// A row of the envelope.
 #[derive(Clone, Debug, Queryable, Selectable, Insertable)]
 #[diesel(table_name = records, check_for_backend(Pg))]
-struct Row {
-    election_id: i16,
-    id: Uuid,
-    kind: String,
-    region_id: Option<i16>,
-    city_id: Option<i32>,
-    polling_station: Option<String>,
-    occurred_at: DateTime<Utc>,
-    time_precision: String,
-    local_date: NaiveDate,
-    category: String,
-    severity: Option<String>,
-    people: i32,
-    description: String,
-    status: String,
-    duplicate_of: Option<Uuid>,
-    version: i32,
-    reporter_id: Uuid,
-    received_at: DateTime<Utc>,
-    updated_at: DateTime<Utc>,
-    submitted_hash: Vec<u8>,
-    source_id: Option<i32>,
-    passage: Option<i32>,
+pub(super) struct Row {
+    pub(super) election_id: i16,
+    pub(super) id: Uuid,
+    pub(super) kind: String,
+    pub(super) region_id: Option<i16>,
+    pub(super) city_id: Option<i32>,
+    pub(super) polling_station: Option<String>,
+    pub(super) occurred_at: DateTime<Utc>,
+    pub(super) time_precision: String,
+    pub(super) local_date: NaiveDate,
+    pub(super) category: String,
+    pub(super) severity: Option<String>,
+    pub(super) people: i32,
+    pub(super) description: String,
+    pub(super) status: String,
+    pub(super) duplicate_of: Option<Uuid>,
+    pub(super) version: i32,
+    pub(super) reporter_id: Uuid,
+    pub(super) received_at: DateTime<Utc>,
+    pub(super) updated_at: DateTime<Utc>,
+    pub(super) submitted_hash: Vec<u8>,
+    pub(super) source_id: Option<i32>,
+    pub(super) passage: Option<i32>,
 }
 
 impl Row {
-    fn new<D: Details>(new: &NewRecord<D>, hash: Vec<u8>) -> Self {
+    pub(super) fn new<D: Details>(new: &NewRecord<D>) -> Self {
         let (envelope, facets) = (&new.envelope, new.details.facets());
         Self {
             election_id: envelope.place.election,
@@ -101,13 +99,13 @@ impl Row {
             reporter_id: new.reporter,
             received_at: new.received_at,
             updated_at: new.received_at,
-            submitted_hash: hash,
+            submitted_hash: new.hash.to_vec(),
             source_id: envelope.source,
             passage: envelope.passage,
         }
     }
 
-    fn cell(&self) -> Cell {
+    pub(super) fn cell(&self) -> Cell {
         Cell {
             election_id: self.election_id,
             kind: self.kind.clone(),
@@ -121,7 +119,7 @@ impl Row {
         }
     }
 
-    fn into_record<D: Details>(self, details: D) -> DbResult<Record<D>> {
+    pub(super) fn into_record<D: Details>(self, details: D) -> DbResult<Record<D>> {
         let place = Place {
             election: self.election_id,
             region: self.region_id,
@@ -152,22 +150,6 @@ impl Row {
     }
 }
 
-/// An entry of the history.
-#[derive(Clone, Debug, Queryable, Selectable, Insertable)]
-#[diesel(table_name = record_versions, check_for_backend(Pg))]
-pub struct Version {
-    pub election_id: i16,
-    pub record_id: Uuid,
-    pub version: i32,
-    pub action: String,
-    pub status: String,
-    pub actor_id: Uuid,
-    pub at: DateTime<Utc>,
-    pub note: Option<String>,
-    pub content: Option<Value>,
-    pub content_hash: Option<Vec<u8>>,
-}
-
 /// What came of a submission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -184,7 +166,6 @@ pub async fn submit<D: DetailsTable>(
     conn: &mut AsyncPgConnection,
     batch: &[NewRecord<D>],
 ) -> DbResult<Vec<Outcome>> {
-    let hashes: Vec<Vec<u8>> = batch.iter().map(|new| new.hash().to_vec()).collect();
     let mut first: HashMap<Uuid, usize> = HashMap::new();
     for (i, new) in batch.iter().enumerate() {
         first.entry(new.id).or_insert(i);
@@ -195,7 +176,7 @@ pub async fn submit<D: DetailsTable>(
 
     let (created, before) = conn
         .transaction(async |conn| {
-            let rows: Vec<Row> = chosen.iter().map(|i| Row::new(&batch[*i], hashes[*i].clone())).collect();
+            let rows: Vec<Row> = chosen.iter().map(|i| Row::new(&batch[*i])).collect();
             let created: Vec<Uuid> = match rows.as_slice() {
                 // A statement for one row is prepared once and used again.
                 [row] => {
@@ -219,7 +200,7 @@ pub async fn submit<D: DetailsTable>(
             let fresh: Vec<usize> =
                 chosen.iter().copied().filter(|i| created_set.contains(&batch[*i].id)).collect();
             if !fresh.is_empty() {
-                write_new(conn, batch, &hashes, &fresh).await?;
+                write_new(conn, batch, &fresh).await?;
             }
             let others: Vec<Uuid> = if created.len() == chosen.len() {
                 Vec::new()
@@ -240,7 +221,7 @@ pub async fn submit<D: DetailsTable>(
         .await?;
 
     let outcome = |(i, new): (usize, &NewRecord<D>)| {
-        let same_as = |other: usize| hashes[i] == hashes[other] && new.reporter == batch[other].reporter;
+        let same_as = |other: usize| new.hash == batch[other].hash && new.reporter == batch[other].reporter;
         if created.contains(&new.id) {
             let first = first[&new.id];
             return match first == i {
@@ -250,7 +231,7 @@ pub async fn submit<D: DetailsTable>(
             };
         }
         let same = before.iter().any(|(id, kind, reporter, hash)| {
-            *id == new.id && kind == D::KIND.word() && *reporter == new.reporter && *hash == hashes[i]
+            *id == new.id && kind == D::KIND.word() && *reporter == new.reporter && *hash == new.hash
         });
         if same { Outcome::Replayed } else { Outcome::Conflict }
     };
@@ -261,40 +242,19 @@ pub async fn submit<D: DetailsTable>(
 async fn write_new<D: DetailsTable>(
     conn: &mut AsyncPgConnection,
     batch: &[NewRecord<D>],
-    hashes: &[Vec<u8>],
     fresh: &[usize],
 ) -> DbResult<()> {
     let details = fresh.iter().map(|i| (batch[*i].envelope.place.election, batch[*i].id, &batch[*i].details));
     D::insert(conn, details.collect()).await?;
-    let versions: Vec<Version> = fresh
-        .iter()
-        .map(|i| {
-            let new = &batch[*i];
-            Version {
-                election_id: new.envelope.place.election,
-                record_id: new.id,
-                version: 1,
-                action: Action::Submitted.to_string(),
-                status: Status::Submitted.to_string(),
-                actor_id: new.reporter,
-                at: new.received_at,
-                note: None,
-                content: Some(new.content.clone()),
-                content_hash: Some(hashes[*i].clone()),
-            }
-        })
-        .collect();
-    match versions.as_slice() {
-        [version] => diesel::insert_into(record_versions::table).values(version).execute(conn).await?,
-        versions => diesel::insert_into(record_versions::table).values(versions).execute(conn).await?,
-    };
-    let cells = fresh.iter().map(|i| (Row::new(&batch[*i], Vec::new()).cell(), 1));
+    let versions: Vec<Version> = fresh.iter().map(|i| Version::first(&batch[*i])).collect();
+    versions::write(conn, &versions).await?;
+    let cells = fresh.iter().map(|i| (Row::new(&batch[*i]).cell(), 1));
     deltas::write(conn, cells.collect()).await?;
     let stations = fresh.iter().filter_map(|i| station(&batch[*i].envelope.place)).collect();
     places::store::report_stations(conn, stations).await
 }
 
-fn station(place: &Place) -> Option<Station> {
+pub(super) fn station(place: &Place) -> Option<Station> {
     Some(Station {
         election_id: place.election,
         region_id: place.region?,
@@ -323,7 +283,7 @@ pub async fn get<D: DetailsTable>(
     }
 }
 
-async fn with_details<D: DetailsTable>(
+pub(super) async fn with_details<D: DetailsTable>(
     conn: &mut AsyncPgConnection,
     rows: Vec<Row>,
 ) -> DbResult<Vec<Record<D>>> {
@@ -392,159 +352,4 @@ pub async fn list<D: DetailsTable>(
     };
     let rows: Vec<Row> = query.load(conn).await?;
     with_details(conn, rows).await
-}
-
-/// The history of a record, first entry first.
-pub async fn history(conn: &mut AsyncPgConnection, election: ElectionId, id: Uuid) -> DbResult<Vec<Version>> {
-    Ok(record_versions::table
-        .filter(record_versions::election_id.eq(election).and(record_versions::record_id.eq(id)))
-        .select(Version::as_select())
-        .order(record_versions::version)
-        .load(conn)
-        .await?)
-}
-
-/// Why a change was not made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// Somebody changed the record in between.
-    Stale,
-    /// Its status does not allow it.
-    State,
-    /// There is no such record to be a duplicate of.
-    UnknownOriginal,
-}
-
-/// A change to a record.
-pub enum Change<D> {
-    Edit(Box<NewRecord<D>>),
-    Withdraw(Option<String>),
-    Review(Review),
-}
-
-/// Makes a change to the record, if it is still at `version`; answers the record as it stands then.
-pub async fn change<D: DetailsTable>(
-    conn: &mut AsyncPgConnection,
-    actor: UserId,
-    scope: &Scope,
-    record: &Record<D>,
-    change: Change<D>,
-) -> DbResult<Result<Record<D>, Refusal>> {
-    let changed = conn.transaction(async |conn| {
-        let before: Row = records::table
-            .find((record.envelope.place.election, record.id))
-            .for_update()
-            .select(Row::as_select())
-            .first(conn)
-            .await?;
-        if before.version != record.version {
-            return Ok(Err(Refusal::Stale));
-        }
-        let status: Status = stored(&before.status)?;
-        let now = super::now();
-        let mut after = before.clone();
-        let mut entry = Version {
-            election_id: before.election_id,
-            record_id: before.id,
-            version: before.version + 1,
-            action: Action::Reviewed.to_string(),
-            status: String::new(),
-            actor_id: actor,
-            at: now,
-            note: None,
-            content: None,
-            content_hash: None,
-        };
-        match &change {
-            Change::Edit(_) | Change::Withdraw(_) if !status.is_open() => return Ok(Err(Refusal::State)),
-            Change::Edit(new) => {
-                let hash = new.hash().to_vec();
-                after = Row { submitted_hash: before.submitted_hash.clone(), ..Row::new(new, hash.clone()) };
-                after.id = before.id;
-                after.reporter_id = before.reporter_id;
-                after.received_at = before.received_at;
-                entry.action = Action::Edited.to_string();
-                entry.content = Some(new.content.clone());
-                entry.content_hash = Some(hash);
-            }
-            Change::Withdraw(note) => {
-                after.status = Status::Withdrawn.to_string();
-                entry.action = Action::Withdrawn.to_string();
-                entry.note = note.clone();
-            }
-            Change::Review(review) => {
-                let Some(status) = status.after(review.decision) else { return Ok(Err(Refusal::State)) };
-                if let Some(original) = review.duplicate_of {
-                    let same_kind = records::table
-                        .filter(records::id.eq(original).and(records::id.ne(before.id)))
-                        .filter(records::election_id.eq(before.election_id))
-                        .filter(Filter::default().condition(D::KIND, scope));
-                    if !diesel::select(diesel::dsl::exists(same_kind)).get_result::<bool>(conn).await? {
-                        return Ok(Err(Refusal::UnknownOriginal));
-                    }
-                }
-                after.status = status.to_string();
-                after.duplicate_of = review.duplicate_of;
-                entry.note = review.note.clone();
-            }
-        }
-        after.version = entry.version;
-        after.updated_at = now;
-        entry.status = after.status.clone();
-        if let Change::Edit(new) = &change {
-            replace::<D>(conn, &before, &after).await?;
-            D::insert(conn, vec![(after.election_id, after.id, &new.details)]).await?;
-            entry.election_id = after.election_id;
-            let station = station(&new.envelope.place).into_iter().collect();
-            places::store::report_stations(conn, station).await?;
-        } else {
-            diesel::update(records::table.find((before.election_id, before.id)))
-                .set((
-                    records::status.eq(&after.status),
-                    records::duplicate_of.eq(after.duplicate_of),
-                    records::version.eq(after.version),
-                    records::updated_at.eq(after.updated_at),
-                ))
-                .execute(conn)
-                .await?;
-        }
-        diesel::insert_into(record_versions::table).values(&entry).execute(conn).await?;
-        deltas::write(conn, vec![(before.cell(), -1), (after.cell(), 1)]).await?;
-        let details = match change {
-            Change::Edit(new) => new.details,
-            _ => record.details.clone(),
-        };
-        DbResult::Ok(Ok(after.into_record(details)?))
-    });
-    changed.await
-}
-
-/// Replaces the row by its edited form. The route keeps the election: the keys of the history hold it.
-async fn replace<D: DetailsTable>(conn: &mut AsyncPgConnection, before: &Row, after: &Row) -> DbResult<()> {
-    D::delete(conn, before.election_id, before.id).await?;
-    diesel::update(records::table.find((before.election_id, before.id)))
-        .set((
-            (
-                records::region_id.eq(after.region_id),
-                records::city_id.eq(after.city_id),
-                records::polling_station.eq(&after.polling_station),
-                records::occurred_at.eq(after.occurred_at),
-                records::time_precision.eq(&after.time_precision),
-                records::local_date.eq(after.local_date),
-                records::category.eq(&after.category),
-                records::severity.eq(&after.severity),
-            ),
-            (
-                records::people.eq(after.people),
-                records::description.eq(&after.description),
-                records::status.eq(&after.status),
-                records::version.eq(after.version),
-                records::updated_at.eq(after.updated_at),
-                records::source_id.eq(after.source_id),
-                records::passage.eq(after.passage),
-            ),
-        ))
-        .execute(conn)
-        .await?;
-    Ok(())
 }

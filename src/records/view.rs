@@ -6,7 +6,10 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{Precision, Record, RecordKind, Status, request::Submittable};
-use crate::places::{Directory, Names};
+use crate::{
+    ledger::Receipt,
+    places::{Directory, Names},
+};
 
 /// A record.
 #[derive(Serialize, ToSchema)]
@@ -35,6 +38,9 @@ pub struct RecordView<V> {
     pub updated_at: DateTime<Utc>,
     #[serde(flatten)]
     pub details: V,
+    /// Proof for who sent it, in the answer to what they sent; to be kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<Receipt>,
 }
 
 /// A page of a list.
@@ -77,5 +83,6 @@ pub fn view<D: Submittable>(record: &Record<D>, directory: &Directory) -> Record
         received_at: record.received_at,
         updated_at: record.updated_at,
         details: record.details.view(),
+        receipt: None,
     }
 }

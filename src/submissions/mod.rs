@@ -21,12 +21,15 @@ use crate::{
     faults::Faults,
     http::{Answer, Kind, Problem, body, problem::ProblemBody},
     i18n::Language,
+    ledger::{Ledger, Receipt},
     places::{Directory, directory::Places},
     protocols::domain::Protocol,
     records::{
         NewRecord, RecordKind, id_of_key, request,
         request::Submittable,
+        routes,
         store::{self, DetailsTable, Outcome},
+        versions::Version,
     },
     violations::domain::Violation,
 };
@@ -49,6 +52,9 @@ pub struct LineAnswer {
     record: Option<RecordKind>,
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<Uuid>,
+    /// Proof for who sent it, to be kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    receipt: Option<Receipt>,
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<ProblemBody>,
 }
@@ -65,6 +71,7 @@ pub async fn submit(
     payload: Payload,
     pool: Data<Pool>,
     places: Data<Places>,
+    ledger: Data<Ledger>,
 ) -> Answer {
     body::check_type(&request, &["application/x-ndjson", "application/ndjson", "application/jsonl"])?;
     let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
@@ -75,6 +82,7 @@ pub async fn submit(
         reporter: caller.id(),
         directory: places.get().await,
         pool,
+        ledger,
         answers,
         pending: Pending::default(),
         line: 0,
@@ -107,6 +115,7 @@ struct Intake {
     reporter: UserId,
     directory: std::sync::Arc<Directory>,
     pool: Data<Pool>,
+    ledger: Data<Ledger>,
     answers: UnboundedSender<Bytes>,
     pending: Pending,
     line: usize,
@@ -158,7 +167,14 @@ impl Intake {
     fn refuse(&mut self, problem: &Problem) {
         let problem = problem.body(self.language);
         let status = problem.status();
-        let answer = LineAnswer { line: self.line, status, record: None, id: None, problem: Some(problem) };
+        let answer = LineAnswer {
+            line: self.line,
+            status,
+            record: None,
+            id: None,
+            receipt: None,
+            problem: Some(problem),
+        };
         self.pending.answers.push(answer);
     }
 
@@ -247,7 +263,17 @@ impl Intake {
             };
             let problem = outcome.as_ref().err().map(|problem| problem.body(self.language));
             let status = outcome.unwrap_or_else(|_| problem.as_ref().map_or(500, ProblemBody::status));
-            answers.push(LineAnswer { line, status, record: Some(D::KIND), id: Some(record.id), problem });
+            // A replay's receipt is asked for by its id: the line's salt is not the one that was stored.
+            let receipt =
+                (status == 201).then(|| routes::promise(&Version::first(record), D::KIND, &self.ledger));
+            answers.push(LineAnswer {
+                line,
+                status,
+                record: Some(D::KIND),
+                id: Some(record.id),
+                receipt: receipt.flatten(),
+                problem,
+            });
         }
     }
 

@@ -4,6 +4,7 @@ mod accounts;
 mod counts;
 mod exports;
 mod inputs;
+mod ledger;
 mod operations;
 mod places;
 mod records;

@@ -49,7 +49,8 @@ impl Serving {
 
     async fn admin(&self) -> String {
         let body = json!({ "email": "admin@baqylau.local", "password": "correct horse battery" });
-        let answer = reqwest::Client::new()
+        let answer = baqylau::http::client()
+            .unwrap()
             .post(format!("{}/api/v1/auth/login", self.url))
             .json(&body)
             .send()
@@ -61,7 +62,7 @@ impl Serving {
 
     async fn total(&self, token: &str) -> Value {
         let url = format!("{}/api/v1/aggregates", self.url);
-        let answer = reqwest::Client::new().get(url).bearer_auth(token).send().await.unwrap();
+        let answer = baqylau::http::client().unwrap().get(url).bearer_auth(token).send().await.unwrap();
         answer.json::<Value>().await.unwrap()["total"].clone()
     }
 }
@@ -72,7 +73,8 @@ async fn from_an_empty_directory_through_a_kill_to_a_clean_stop() {
     std::fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let mut serving = serve(dir.path());
     let token = serving.admin().await;
-    let stored = reqwest::Client::new()
+    let stored = baqylau::http::client()
+        .unwrap()
         .post(format!("{}/api/v1/violations", serving.url))
         .bearer_auth(&token)
         .json(&crate::support::violation(json!({})))
@@ -149,6 +151,7 @@ async fn health_tells_when_the_database_is_away() {
 #[tokio::test]
 async fn the_document_lists_every_route_and_reaches_out_to_nobody() {
     let app = App::new().await;
+    app.settled().await;
     let document = app.nobody().get("/openapi.json").await.json(200);
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
     let schemas = document["components"]["schemas"].as_object().unwrap();
@@ -167,9 +170,16 @@ async fn the_document_lists_every_route_and_reaches_out_to_nobody() {
                 app.url,
                 path.replace("{id}", "0197a000-0000-7000-8000-00000000000a")
                     .replace("{file}", "violations.csv")
+                    .replace("{path}", "0/000.p/1")
             );
-            let status =
-                reqwest::Client::new().request(method.clone(), url).send().await.unwrap().status().as_u16();
+            let status = baqylau::http::client()
+                .unwrap()
+                .request(method.clone(), url)
+                .send()
+                .await
+                .unwrap()
+                .status()
+                .as_u16();
             assert!(!matches!(status, 404 | 405) && status < 500, "{method} {path}: {status}");
         }
     }

@@ -13,14 +13,14 @@ async fn a_submission_sent_twice_is_stored_once() {
     let first = observer.post("/violations", body.clone()).await;
     assert_eq!(first.header("location"), format!("/api/v1/violations/{ID}"));
     assert_eq!(first.header("etag"), "\"1\"");
-    let first = first.json(201);
+    let first = first.record(201);
     assert_eq!(first["region"], "KZ-35");
     assert_eq!(first["city"], "qaraghandy");
     assert_eq!(first["occurred_at"], "2019-06-09T08:30:00Z");
 
     // The same content under another name of the city is the same content.
     let again = observer.post("/violations", violation(json!({ "id": ID, "city": "Karaganda" }))).await;
-    assert_eq!(again.json(200), first);
+    assert_eq!(again.record(200), first);
     assert_eq!(observer.get(&format!("/violations/{ID}")).await.json(200), first);
 
     observer.post("/violations", violation(json!({ "id": ID, "polling_station": "7" }))).await.json(409);
@@ -289,7 +289,7 @@ async fn protocols_and_detentions_keep_their_own_fields() {
         "issued_mobile": 20, "unused": 375, "spoiled": 5, "found_in_boxes": 615, "invalid": 15, "signed": true,
         "votes": [{ "candidate": "A", "votes": 400 }, { "candidate": "B", "votes": 210 }],
     });
-    let stored = observer.post("/protocols", sheet).await.json(201);
+    let stored = observer.post("/protocols", sheet).await.record(201);
     assert_eq!(stored["turnout"], 62.0);
     let checks: Vec<_> =
         stored["checks"].as_array().unwrap().iter().map(|check| check["holds"].as_bool()).collect();
@@ -304,7 +304,7 @@ async fn protocols_and_detentions_keep_their_own_fields() {
     let mended = observer
         .patch(&path, "\"1\"", json!({ "votes": [{ "candidate": "A", "votes": 600 }] }))
         .await
-        .json(200);
+        .record(200);
     assert_eq!(mended["checks"][3]["holds"], true);
     assert_eq!(observer.get(&path).await.json(200), mended);
 
@@ -312,7 +312,7 @@ async fn protocols_and_detentions_keep_their_own_fields() {
         "election": "kz-2019-president", "city": "Нур-Султан", "occurred_at": "2019-06-10", "people": 30,
         "category": "peaceful_assembly", "custody": "administrative_arrest", "arrest_days": 15,
     });
-    let stored = observer.post("/detentions", detention.clone()).await.json(201);
+    let stored = observer.post("/detentions", detention.clone()).await.record(201);
     assert_eq!((&stored["city"], &stored["precision"]), (&json!("astana"), &json!("day")));
     assert_eq!(stored["local_date"], "2019-06-10");
     assert_eq!(

@@ -12,16 +12,19 @@ use std::{
 use baqylau::{
     accounts::tokens::TokenKey,
     app::{self, Running},
-    config::Service,
+    config::{LedgerSettings, Service},
     db::{
         self, Pool,
         embedded::{Cluster, Options},
     },
+    ledger::{Ledger, note::NoteSigner},
     seeds,
 };
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 
+/// The seed of the ledger's key in tests.
+pub const LEDGER_SEED: [u8; 32] = [9; 32];
 pub const PASSWORD: &str = "correct horse battery";
 
 /// One cluster for all tests of the process, with a migrated and seeded template.
@@ -118,6 +121,7 @@ impl App {
             admin_email: String::new(),
             admin_password: None,
             token_key: None,
+            ledger: LedgerSettings { ledger_name: "test/ledger".to_owned(), ledger_key: None },
             db_connections: 8,
             rate_limit: 0,
             login_limit: 0,
@@ -131,11 +135,12 @@ impl App {
         let url = database_url.clone();
         let start = async move {
             let pool = Pool::new(&url, settings.db_connections).unwrap();
-            app::start(&settings, pool, TokenKey::new(&[7; 32]).unwrap()).await.unwrap()
+            let ledger = Ledger { signer: NoteSigner::new(&settings.ledger.ledger_name, &LEDGER_SEED) };
+            app::start(&settings, pool, TokenKey::new(&[7; 32]).unwrap(), ledger).await.unwrap()
         };
         let running = base.runtime.spawn(start).await.unwrap();
         let url = format!("http://{}", running.address);
-        Self { running, url, database_url, client: reqwest::Client::new() }
+        Self { running, url, database_url, client: baqylau::http::client().unwrap() }
     }
 
     /// Signs in one of the people of the template: `admin`, `observer`, `qaraghandy`, …
@@ -148,6 +153,20 @@ impl App {
     /// Somebody who has not signed in.
     pub fn nobody(&self) -> Person<'_> {
         Person { app: self, token: None, tokens: Value::Null }
+    }
+
+    /// Waits until every commitment has its place in the ledger.
+    pub async fn settled(&self) {
+        let sql = self.sql().await;
+        for _ in 0..400 {
+            let waiting = "SELECT (SELECT count(*) FROM ledger_queue) + (SELECT count(*) FROM record_versions WHERE commitment IS NULL)";
+            let n: i64 = sql.query_one(waiting, &[]).await.unwrap().get(0);
+            if n == 0 {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        panic!("the ledger's queue is never empty");
     }
 
     /// SQL straight at the database.
@@ -227,6 +246,14 @@ impl Answer {
     #[track_caller]
     pub fn json(self, status: u16) -> Value {
         serde_json::from_str(&self.text(status)).unwrap()
+    }
+
+    /// A record without the receipt that the answer to a change has.
+    #[track_caller]
+    pub fn record(self, status: u16) -> Value {
+        let mut record = self.json(status);
+        record.as_object_mut().unwrap().remove("receipt");
+        record
     }
 
     /// The pointers and codes of a problem.

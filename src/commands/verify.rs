@@ -1,0 +1,177 @@
+//! `baqylau verify`: checks what the ledger proves, on any machine.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail, ensure};
+use clap::Subcommand;
+use serde_json::Value;
+
+use crate::{
+    db::{DbResult, Pool},
+    detentions::domain::Detention,
+    ledger::{
+        Receipt, audit, mirror,
+        note::{Checkpoint, NoteVerifier},
+    },
+    places,
+    protocols::domain::Protocol,
+    records,
+    violations::domain::Violation,
+};
+
+#[derive(Subcommand)]
+pub enum Offline {
+    /// A receipt, or the answer to a submission with the receipt in it; needs no network
+    Receipt {
+        file: PathBuf,
+        /// The ledger's public key, as `/api/v1/ledger/key` tells it
+        #[arg(long)]
+        key: NoteVerifier,
+    },
+    /// An export of receipts (`/api/v1/exports/<kind>.receipts`); needs no network
+    Export {
+        file: PathBuf,
+        #[arg(long)]
+        key: NoteVerifier,
+    },
+    /// A ledger or a mirror of one: reads every entry, and computes the tree anew
+    Mirror {
+        /// `https://host/api/v1/ledger`
+        url: String,
+        #[arg(long)]
+        key: NoteVerifier,
+        /// File with the checkpoint seen last, compared and then replaced: history that was rewritten or
+        /// cut is caught
+        #[arg(long)]
+        seen: Option<PathBuf>,
+    },
+}
+
+/// Runs a check that needs no database.
+pub async fn offline(check: Offline) -> anyhow::Result<()> {
+    match check {
+        Offline::Receipt { file, key } => receipt(&file, &key),
+        Offline::Export { file, key } => export(&file, &key),
+        Offline::Mirror { url, key, seen } => {
+            let before = match &seen {
+                Some(file) if file.exists() => Some(read(file)?),
+                _ => None,
+            };
+            let found = mirror::verify(&url, &key, before.as_deref()).await?;
+            if let Some(file) = seen {
+                std::fs::write(&file, &found.note).with_context(|| file.display().to_string())?;
+            }
+            println!("ok: {} entries make the tree that {} signed", found.checkpoint.size, key.name());
+            if let Some(size) = found.seen {
+                println!("ok: its first {size} entries are those seen before");
+            }
+            Ok(())
+        }
+    }
+}
+
+fn read(file: &Path) -> anyhow::Result<String> {
+    std::fs::read_to_string(file).with_context(|| file.display().to_string())
+}
+
+fn receipt(file: &Path, key: &NoteVerifier) -> anyhow::Result<()> {
+    let mut value: Value = serde_json::from_str(&read(file)?).context("this is no JSON")?;
+    // The whole answer to a submission will do as well.
+    if let Some(inner) = value.get_mut("receipt").filter(|inner| inner.is_object()) {
+        value = inner.take();
+    }
+    let receipt: Receipt = serde_json::from_value(value).context("this is no receipt")?;
+    let shown = receipt.verify(key)?;
+    println!("{}", serde_json::to_string_pretty(&receipt.entry)?);
+    println!("ok: {} promised to log this entry", key.name());
+    if shown.content {
+        println!("ok: the content is the one that the entry states");
+    }
+    match shown.checkpoint {
+        Some(checkpoint) => println!("ok: the entry is in the signed tree of {} entries", checkpoint.size),
+        None => println!(
+            "the receipt has no proof of inclusion yet: ask for it again at /api/v1/<kind>/<id>/receipt"
+        ),
+    }
+    Ok(())
+}
+
+fn export(file: &Path, key: &NoteVerifier) -> anyhow::Result<()> {
+    use std::io::BufRead;
+    let lines =
+        std::io::BufReader::new(std::fs::File::open(file).with_context(|| file.display().to_string())?);
+    let (mut proved, mut promised) = (0u64, 0u64);
+    let mut newest: Option<Checkpoint> = None;
+    let mut bad = 0u64;
+    let mut stated: Option<u64> = None;
+    for (line, number) in lines.lines().zip(1..) {
+        let line = line?;
+        let value: Value =
+            serde_json::from_str(&line).with_context(|| format!("line {number} is no JSON"))?;
+        if let Some(count) = value.get("receipts").and_then(Value::as_u64) {
+            stated = Some(count);
+            continue;
+        }
+        let checked = serde_json::from_value::<Receipt>(value)
+            .map_err(anyhow::Error::from)
+            .and_then(|receipt| Ok(receipt.verify(key)?));
+        match checked {
+            Ok(shown) => match shown.checkpoint {
+                Some(checkpoint) => {
+                    proved += 1;
+                    if newest.as_ref().is_none_or(|newest| newest.size < checkpoint.size) {
+                        newest = Some(checkpoint);
+                    }
+                }
+                None => promised += 1,
+            },
+            Err(error) => {
+                bad += 1;
+                println!("line {number}: {error}");
+            }
+        }
+    }
+    ensure!(bad == 0, "{bad} receipts do not hold");
+    match stated {
+        Some(count) if count == proved + promised => {}
+        Some(count) => bail!("the file says that it holds {count} receipts; it holds {}", proved + promised),
+        None => bail!("the file is cut off: its last line is missing"),
+    }
+    let size = newest.map_or(0, |newest| newest.size);
+    println!("ok: {proved} records are in the tree that {} signed, of {size} entries", key.name());
+    if promised > 0 {
+        println!("{promised} records are promised and not in the tree yet");
+    }
+    Ok(())
+}
+
+/// Checks the whole database against the ledger.
+pub async fn database(pool: &Pool, key: &NoteVerifier, kept: &[PathBuf]) -> anyhow::Result<()> {
+    let kept = kept.iter().map(|file| read(file)).collect::<anyhow::Result<Vec<_>>>()?;
+    let (entries, checked, findings) = audit_all(pool, key, &kept).await?;
+    findings.iter().for_each(|finding| println!("{finding}"));
+    ensure!(findings.is_empty(), "{} things do not hold", findings.len());
+    println!("ok: {checked} records and {entries} entries are as they were logged and signed");
+    Ok(())
+}
+
+/// All that does not hold, of the tree and of the records; with the numbers of entries and records.
+pub async fn audit_all(
+    pool: &Pool,
+    key: &NoteVerifier,
+    kept: &[String],
+) -> DbResult<(u64, usize, Vec<String>)> {
+    let mut conn = pool.get().await?;
+    let directory = places::store::load(&mut conn).await?;
+    let (entries, mut findings) = audit::tree(&mut conn, key, kept).await?;
+    let mut checked = 0;
+    for (n, found) in [
+        records::audit::records::<Violation>(&mut conn, &directory).await?,
+        records::audit::records::<Protocol>(&mut conn, &directory).await?,
+        records::audit::records::<Detention>(&mut conn, &directory).await?,
+    ] {
+        checked += n;
+        findings.extend(found);
+    }
+    Ok((entries, checked, findings))
+}
