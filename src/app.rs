@@ -21,13 +21,14 @@ use crate::{
     aggregates,
     config::Service,
     db::Pool,
-    detentions::domain::Detention,
+    detentions::{self, domain::Detention},
     documents, exports,
     http::{health, limits, limits::Limits, middleware, problem::ProblemBody},
     ledger::{self, Ledger, sequencer},
     places::{self, directory::Places},
     protocols::domain::Protocol,
     records::{self, intake::Intake},
+    sealing::{self, IndexKey, Sealer},
     submissions,
     violations::domain::Violation,
 };
@@ -51,6 +52,10 @@ use crate::{
         documents::routes::add_claim, documents::routes::events, documents::routes::add_event,
         aggregates::routes::aggregates, aggregates::routes::public_aggregates,
         exports::routes::export,
+        detentions::routes::search_person, detentions::routes::sealed_person, detentions::routes::reseal,
+        detentions::routes::sealed_persons,
+        sealing::routes::recipients, sealing::routes::add_recipient, sealing::routes::retire_recipient,
+        sealing::routes::reads,
         ledger::routes::key, ledger::routes::checkpoint, ledger::routes::tile, ledger::routes::consistency,
         openapi_json, health::healthz, health::readyz, health::metrics,
     ),
@@ -119,6 +124,14 @@ fn routes(config: &mut ServiceConfig) {
                 .service(places::routes::regions)
                 .service(places::routes::cities)
                 .service(places::routes::polling_stations)
+                .service(detentions::routes::search_person)
+                .service(detentions::routes::sealed_person)
+                .service(detentions::routes::reseal)
+                .service(detentions::routes::sealed_persons)
+                .service(sealing::routes::recipients)
+                .service(sealing::routes::add_recipient)
+                .service(sealing::routes::retire_recipient)
+                .service(sealing::routes::reads)
                 .configure(records::routes::configure::<Violation>)
                 .configure(records::routes::configure::<Protocol>)
                 .configure(records::routes::configure::<Detention>)
@@ -147,7 +160,13 @@ async fn nowhere(request: HttpRequest, document: Data<utoipa::openapi::OpenApi>)
         .iter()
         .find(|(path, _)| ResourceDef::new(path.as_str()).is_match(request.path()));
     let Some((_, item)) = known else { return HttpResponse::NotFound().finish() };
-    let methods = [("GET", &item.get), ("POST", &item.post), ("PATCH", &item.patch)];
+    let methods = [
+        ("GET", &item.get),
+        ("POST", &item.post),
+        ("PATCH", &item.patch),
+        ("PUT", &item.put),
+        ("DELETE", &item.delete),
+    ];
     let allowed: Vec<_> =
         methods.iter().filter(|(_, operation)| operation.is_some()).map(|(name, _)| *name).collect();
     HttpResponse::MethodNotAllowed().insert_header((header::ALLOW, allowed.join(", "))).finish()
@@ -175,12 +194,19 @@ impl Running {
 ///
 /// # Errors
 /// When the address is taken or the database is not there.
-pub async fn start(settings: &Service, pool: Pool, key: TokenKey, ledger: Ledger) -> anyhow::Result<Running> {
+pub async fn start(
+    settings: &Service,
+    pool: Pool,
+    key: TokenKey,
+    ledger: Ledger,
+    index: Option<IndexKey>,
+) -> anyhow::Result<Running> {
     health::recorder();
     let places = Data::new(Places::load(pool.clone()).await?);
     let limits = Data::new(Limits::new(settings.rate_limit, settings.login_limit, settings.trust_proxy));
     let key = Data::new(key);
     let ledger = Data::new(ledger);
+    let sealer = Data::new(Sealer::new(pool.clone(), index));
     let accounts = Data::new(Accounts::new(pool.clone()));
     let document = Data::from(Arc::new(openapi()));
     let workers = settings
@@ -200,6 +226,7 @@ pub async fn start(settings: &Service, pool: Pool, key: TokenKey, ledger: Ledger
             .app_data(app_limits.clone())
             .app_data(key.clone())
             .app_data(app_ledger.clone())
+            .app_data(sealer.clone())
             .app_data(accounts.clone())
             .app_data(document.clone())
             .configure(routes)

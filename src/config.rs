@@ -67,6 +67,12 @@ pub struct Service {
     #[command(flatten)]
     pub ledger: LedgerSettings,
 
+    /// Key of the blind index of names, 32 bytes in base64 (`baqylau keys index` makes one). Kept in memory
+    /// only: with it the server seals names that plain clients send, and finds them again. Give all
+    /// instances the same, and keep it apart from the database
+    #[arg(long, env = "BAQYLAU_INDEX_KEY", hide_env_values = true)]
+    pub index_key: Option<String>,
+
     /// Connections to PostgreSQL
     #[arg(long, env = "BAQYLAU_DB_CONNECTIONS", default_value_t = 32)]
     pub db_connections: usize,

@@ -19,6 +19,7 @@ pub mod ledger;
 pub mod places;
 pub mod protocols;
 pub mod records;
+pub mod sealing;
 pub mod secrets;
 pub mod seeds;
 pub mod submissions;

@@ -26,9 +26,11 @@ use crate::{
     protocols::domain::Protocol,
     records::{
         request,
+        request::Reading,
         request::Submittable,
         store::{self, DetailsTable, Outcome},
     },
+    sealing::Keys,
     violations::domain::Violation,
 };
 
@@ -179,8 +181,9 @@ async fn load_record<D: Submittable + DetailsTable>(
     directory: &Directory,
 ) -> anyhow::Result<bool> {
     let wrong = |faults: Faults| anyhow!("{:?}", faults.into_vec());
-    let (new, has_id) =
-        request::read::<D>(content, Faults::default(), DOCUMENTS, directory).map_err(wrong)?;
+    // Documents name nobody who must be sealed.
+    let reading = Reading { directory, keys: &Keys::default(), before: None };
+    let (new, has_id) = request::read::<D>(content, Faults::default(), DOCUMENTS, &reading).map_err(wrong)?;
     if !has_id {
         bail!("a seeded record has an id, so that it is stored once");
     }

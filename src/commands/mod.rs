@@ -1,6 +1,7 @@
 //! The command line.
 
 mod export;
+mod keys;
 mod serve;
 mod users;
 pub mod verify;
@@ -46,6 +47,13 @@ enum Command {
     /// Check what the ledger proves
     #[command(subcommand)]
     Verify(VerifyCommand),
+    /// The keys to which names are sealed, and the ledger's
+    #[command(subcommand)]
+    Keys(keys::Keys),
+    /// Open a sealed person with a coordinator's key; needs no network
+    Open(keys::Open),
+    /// Seal all persons anew to the keys now in use, over HTTP
+    Reseal(keys::Reseal),
 }
 
 #[derive(Subcommand)]
@@ -109,7 +117,14 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Verify(VerifyCommand::Offline(check)) => verify::offline(check).await,
+        Command::Open(args) => keys::open(&args),
+        Command::Reseal(args) => keys::reseal(&args).await,
         command => {
+            if let Command::Keys(keys) = &command
+                && let Some(done) = keys::offline(keys, &cli.storage.data_dir())
+            {
+                return done;
+            }
             let database = Database::open(&cli.storage).await?;
             let done = database.work(command).await;
             database.close().await?;
@@ -164,7 +179,12 @@ impl Database {
             Command::Verify(VerifyCommand::Database { key, checkpoints }) => {
                 verify::database(&pool, &key, &checkpoints).await?;
             }
-            Command::Verify(VerifyCommand::Offline(_)) | Command::Serve(_) | Command::Openapi => {
+            Command::Keys(keys) => keys::stored(&pool, keys).await?,
+            Command::Verify(VerifyCommand::Offline(_))
+            | Command::Open(_)
+            | Command::Reseal(_)
+            | Command::Serve(_)
+            | Command::Openapi => {
                 unreachable!("handled before a database is opened")
             }
         }

@@ -9,7 +9,8 @@ use crate::{
     config::{Service, Storage},
     db::{self, Pool, embedded::Cluster},
     ledger::Ledger,
-    seeds,
+    sealing::IndexKey,
+    secrets, seeds,
 };
 
 /// Runs until SIGTERM or SIGINT; then requests in flight finish and the private PostgreSQL stops.
@@ -32,7 +33,9 @@ pub async fn run(storage: &Storage, settings: Service) -> anyhow::Result<()> {
         let key = TokenKey::load(settings.token_key.as_deref(), &data_dir)?;
         let named = &settings.ledger;
         let ledger = Ledger::load(&named.ledger_name, named.ledger_key.as_deref(), &data_dir)?;
-        app::start(&settings, pool, key, ledger).await
+        let index = settings.index_key.as_deref().map(secrets::decode).transpose();
+        let index = index.context("the index key")?.map(|secret| IndexKey::new(&secret));
+        app::start(&settings, pool, key, ledger, index).await
     };
     let ended = tokio::select! {
         started = started => match started {

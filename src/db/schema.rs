@@ -91,7 +91,7 @@ diesel::table! {
     detentions (election_id, record_id) {
         election_id -> Int2, record_id -> Uuid, people -> Nullable<Int4>, detained_by -> Text, custody -> Text,
         arrest_days -> Nullable<Int4>, held_at -> Nullable<Text>, stated_ground -> Nullable<Text>,
-        relatives_told -> Nullable<Bool>, lawyer_admitted -> Nullable<Bool>, sealed_person -> Nullable<Text>,
+        relatives_told -> Nullable<Bool>, lawyer_admitted -> Nullable<Bool>, person_commitment -> Nullable<Text>,
     }
 }
 diesel::table! {
@@ -121,12 +121,31 @@ diesel::table! {
 diesel::table! {
     ledger_checkpoints (size, note) { size -> Int8, note -> Text, at -> Timestamptz, }
 }
+diesel::table! {
+    recipients (id) {
+        id -> Uuid, public_key -> Text, label -> Text, added_by -> Nullable<Uuid>, added_at -> Timestamptz,
+        retired_at -> Nullable<Timestamptz>,
+    }
+}
+diesel::table! {
+    sealed_persons (election_id, record_id) {
+        election_id -> Int2, record_id -> Uuid, armour -> Text, tokens -> Array<Bytea>, sealed_to -> Array<Text>,
+        sealed_at -> Timestamptz,
+    }
+}
+diesel::table! {
+    sealed_reads (id) {
+        id -> Int8, at -> Timestamptz, reader_id -> Uuid, action -> Text, subject -> Text,
+        subject_id -> Nullable<Uuid>, reason -> Nullable<Text>,
+    }
+}
 diesel::allow_tables_to_appear_in_same_query!(
     records,
     violations,
     protocols,
     detentions,
     record_versions,
+    sealed_persons,
     users,
     sessions,
     user_regions,

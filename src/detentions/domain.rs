@@ -1,4 +1,5 @@
-//! A detention: how many people, or one; by whom; what became of them. Names come sealed or not at all.
+//! A detention: how many people, or one; by whom; what became of them. Names are sealed before anything is
+//! stored.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -6,7 +7,12 @@ use validator::Validate;
 
 use crate::{
     faults::Faults,
-    records::{Details, Facets, RecordKind, request::Submittable, vocabulary},
+    records::{
+        Details, Facets, RecordKind,
+        request::{Reading, Submittable},
+        vocabulary,
+    },
+    sealing::{FreshSeal, Person},
 };
 
 vocabulary! {
@@ -24,9 +30,6 @@ vocabulary! {
     Custody { Held, PlaceUnknown, Released, Fined, AdministrativeArrest, CriminalCase }
 }
 
-/// The first line of ASCII armour of an age file (age-encryption.org/v1).
-const ARMOUR: (&str, &str) = ("-----BEGIN AGE ENCRYPTED FILE-----", "-----END AGE ENCRYPTED FILE-----");
-
 /// What a detention adds to the envelope.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Detention {
@@ -42,8 +45,12 @@ pub struct Detention {
     pub stated_ground: Option<String>,
     pub relatives_told: Option<bool>,
     pub lawyer_admitted: Option<bool>,
-    /// Name and contacts, encrypted with age to the coalition's key; the server cannot open it.
-    pub sealed_person: Option<String>,
+    /// Commits to the name and contacts that are sealed with this detention; reveals nothing of them.
+    pub person_commitment: Option<String>,
+    /// Sealed by this very submission.
+    #[serde(skip)]
+    #[schema(ignore)]
+    pub seal: Option<FreshSeal>,
 }
 
 /// The fields of a detention beyond those of the envelope.
@@ -62,9 +69,15 @@ pub struct DetentionRequest {
     pub stated_ground: Option<String>,
     pub relatives_told: Option<bool>,
     pub lawyer_admitted: Option<bool>,
-    /// age armour only; a plain name is refused.
+    /// The person, when it is one; sealed to the coalition's keys before anything is stored.
+    #[validate(nested)]
+    pub person: Option<Person>,
+    /// The person as age armour, sealed on the device to the keys of `/recipients`.
     #[validate(length(min = 1, max = 20000))]
     pub sealed_person: Option<String>,
+    /// In an edit: that of the record, to keep its person.
+    #[validate(length(min = 1, max = 100))]
+    pub person_commitment: Option<String>,
 }
 
 impl Details for Detention {
@@ -75,13 +88,40 @@ impl Details for Detention {
     }
 }
 
+/// The commitment to the person, and the seal where it is a new one.
+fn check_person(
+    request: &DetentionRequest,
+    reading: &Reading<'_, Detention>,
+    faults: &mut Faults,
+) -> Option<(String, Option<FreshSeal>)> {
+    let new = match (&request.person, &request.sealed_person) {
+        (Some(_), Some(_)) => {
+            faults.add("/sealed_person", "not_allowed_here");
+            return None;
+        }
+        (Some(person), None) => reading.keys.seal(person, "/person", faults),
+        (None, Some(armour)) => reading.keys.take(armour, "/sealed_person", faults),
+        (None, None) => {
+            let kept = request.person_commitment.clone()?;
+            if reading.before.and_then(|before| before.person_commitment.as_ref()) != Some(&kept) {
+                faults.add("/person_commitment", "not_allowed_here");
+            }
+            return Some((kept, None));
+        }
+    };
+    if request.person.is_some() && request.people.is_some_and(|people| people != 1) {
+        faults.add("/people", "one_named_person");
+    }
+    new.map(|(commitment, seal)| (commitment, Some(seal)))
+}
+
 impl Submittable for Detention {
     type Request = DetentionRequest;
     type View = Self;
     const DESCRIBED: bool = false;
     const PATH: &'static str = "detentions";
 
-    fn check(request: DetentionRequest, faults: &mut Faults) -> Option<Self> {
+    fn check(request: DetentionRequest, reading: &Reading<'_, Self>, faults: &mut Faults) -> Option<Self> {
         if request.category.is_none() {
             faults.add("/category", "required");
         }
@@ -97,11 +137,7 @@ impl Submittable for Detention {
         if request.arrest_days.is_some() && custody.is_some_and(|it| it != Custody::AdministrativeArrest) {
             faults.add("/arrest_days", "days_without_arrest");
         }
-        let sealed_person = request.sealed_person.map(|text| text.trim().to_owned());
-        let sealed = |text: &String| text.starts_with(ARMOUR.0) && text.ends_with(ARMOUR.1);
-        if sealed_person.as_ref().is_some_and(|text| !sealed(text)) {
-            faults.add("/sealed_person", "not_sealed");
-        }
+        let (person_commitment, seal) = check_person(&request, reading, faults).unzip();
         Some(Self {
             category: category?,
             people: request.people,
@@ -112,7 +148,8 @@ impl Submittable for Detention {
             stated_ground: request.stated_ground,
             relatives_told: request.relatives_told,
             lawyer_admitted: request.lawyer_admitted,
-            sealed_person,
+            person_commitment,
+            seal: seal.flatten(),
         })
     }
 

@@ -1,4 +1,5 @@
 //! People taken into custody.
 
 pub mod domain;
+pub mod routes;
 mod store;

@@ -11,6 +11,7 @@ use crate::{
     db::{DbResult, schema::detentions, stored},
     places::ElectionId,
     records::store::{DetailsTable, StoredFacets},
+    sealing,
 };
 
 #[derive(Insertable, Queryable, Selectable)]
@@ -26,11 +27,13 @@ struct Row {
     stated_ground: Option<String>,
     relatives_told: Option<bool>,
     lawyer_admitted: Option<bool>,
-    sealed_person: Option<String>,
+    person_commitment: Option<String>,
 }
 
 impl DetailsTable for Detention {
     async fn insert(conn: &mut AsyncPgConnection, rows: Vec<(ElectionId, Uuid, &Self)>) -> QueryResult<()> {
+        let seals: Vec<_> =
+            rows.iter().filter_map(|(election, id, it)| Some((*election, *id, it.seal.as_ref()?))).collect();
         let rows: Vec<Row> = (rows.into_iter())
             .map(|(election_id, record_id, it)| Row {
                 election_id,
@@ -43,14 +46,25 @@ impl DetailsTable for Detention {
                 stated_ground: it.stated_ground.clone(),
                 relatives_told: it.relatives_told,
                 lawyer_admitted: it.lawyer_admitted,
-                sealed_person: it.sealed_person.clone(),
+                person_commitment: it.person_commitment.clone(),
             })
             .collect();
         diesel::insert_into(detentions::table).values(&rows).execute(conn).await?;
+        for (election, id, seal) in seals {
+            sealing::store::put(conn, election, id, seal).await?;
+        }
         Ok(())
     }
 
-    async fn delete(conn: &mut AsyncPgConnection, election: ElectionId, id: Uuid) -> QueryResult<()> {
+    async fn delete(
+        conn: &mut AsyncPgConnection,
+        election: ElectionId,
+        id: Uuid,
+        next: &Self,
+    ) -> QueryResult<()> {
+        if next.person_commitment.is_none() {
+            sealing::store::remove(conn, election, id).await?;
+        }
         diesel::delete(detentions::table.find((election, id))).execute(conn).await?;
         Ok(())
     }
@@ -78,7 +92,8 @@ impl DetailsTable for Detention {
                     stated_ground: row.stated_ground,
                     relatives_told: row.relatives_told,
                     lawyer_admitted: row.lawyer_admitted,
-                    sealed_person: row.sealed_person,
+                    person_commitment: row.person_commitment,
+                    seal: None,
                 };
                 Ok((row.record_id, detention))
             })

@@ -36,6 +36,16 @@ impl Query {
         self.params.remove(name).filter(|value| !value.is_empty())
     }
 
+    /// Takes a remark of at most 500 characters.
+    pub fn short_text(&mut self, name: &str) -> Option<String> {
+        let text = self.text(name)?;
+        if text.chars().count() > 500 {
+            let range = vec![("min", "1".to_owned()), ("max", "500".to_owned())];
+            self.faults.add_with(format!("?{name}"), "length", range);
+        }
+        Some(text)
+    }
+
     /// Takes `name` as a comma-separated list.
     pub fn list(&mut self, name: &str) -> Vec<String> {
         let text = self.text(name).unwrap_or_default();

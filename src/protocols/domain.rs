@@ -6,7 +6,11 @@ use validator::Validate;
 
 use crate::{
     faults::Faults,
-    records::{Details, Facets, RecordKind, request::Submittable, vocabulary},
+    records::{
+        Details, Facets, RecordKind,
+        request::{Reading, Submittable},
+        vocabulary,
+    },
 };
 
 vocabulary! {
@@ -148,7 +152,7 @@ impl Submittable for Protocol {
     const DESCRIBED: bool = false;
     const PATH: &'static str = "protocols";
 
-    fn check(request: ProtocolRequest, faults: &mut Faults) -> Option<Self> {
+    fn check(request: ProtocolRequest, _: &Reading<'_, Self>, faults: &mut Faults) -> Option<Self> {
         if request.copy_held_by.is_none() {
             faults.add("/copy_held_by", "required");
         }

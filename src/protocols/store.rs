@@ -54,7 +54,12 @@ impl DetailsTable for Protocol {
         Ok(())
     }
 
-    async fn delete(conn: &mut AsyncPgConnection, election: ElectionId, id: Uuid) -> QueryResult<()> {
+    async fn delete(
+        conn: &mut AsyncPgConnection,
+        election: ElectionId,
+        id: Uuid,
+        _: &Self,
+    ) -> QueryResult<()> {
         diesel::delete(protocols::table.find((election, id))).execute(conn).await?;
         Ok(())
     }

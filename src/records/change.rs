@@ -107,7 +107,7 @@ pub async fn change<D: DetailsTable>(
         after.updated_at = now;
         entry.status = after.status.clone();
         if let Change::Edit(new) = &change {
-            replace::<D>(conn, &before, &after).await?;
+            replace(conn, &before, &after, &new.details).await?;
             D::insert(conn, vec![(after.election_id, after.id, &new.details)]).await?;
             entry.election_id = after.election_id;
             let station = station(&new.envelope.place).into_iter().collect();
@@ -137,8 +137,13 @@ pub async fn change<D: DetailsTable>(
 }
 
 /// Replaces the row by its edited form. The route keeps the election: the keys of the history hold it.
-async fn replace<D: DetailsTable>(conn: &mut AsyncPgConnection, before: &Row, after: &Row) -> DbResult<()> {
-    D::delete(conn, before.election_id, before.id).await?;
+async fn replace<D: DetailsTable>(
+    conn: &mut AsyncPgConnection,
+    before: &Row,
+    after: &Row,
+    next: &D,
+) -> DbResult<()> {
+    D::delete(conn, before.election_id, before.id, next).await?;
     diesel::update(records::table.find((before.election_id, before.id)))
         .set((
             (

@@ -37,7 +37,8 @@ impl Expression for Condition {
     type SqlType = sql_types::Bool;
 }
 
-impl AppearsOnTable<records::table> for Condition {}
+/// It names columns of `records`: in a subquery the outer query may be over anything.
+impl<Source> AppearsOnTable<Source> for Condition {}
 
 impl SelectableExpression<records::table> for Condition {}
 

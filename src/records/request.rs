@@ -15,6 +15,7 @@ use crate::{
     ledger,
     places::{Directory, start_of_day},
     records,
+    sealing::Keys,
 };
 
 /// How far a phone's clock may run ahead.
@@ -60,9 +61,18 @@ pub trait Submittable: Details {
     const PATH: &'static str;
 
     /// The details, or the faults that their own rules find.
-    fn check(request: Self::Request, faults: &mut Faults) -> Option<Self>;
+    fn check(request: Self::Request, reading: &Reading<'_, Self>, faults: &mut Faults) -> Option<Self>;
 
     fn view(&self) -> Self::View;
+}
+
+/// What a submission is read against.
+pub struct Reading<'a, D> {
+    pub directory: &'a Directory,
+    /// The keys to which names are sealed.
+    pub keys: &'a Keys,
+    /// The details before, where a record is edited.
+    pub before: Option<&'a D>,
 }
 
 /// Reads a whole submission, of which `faults` are known already; answers the record and the id that the client gave, if it gave one.
@@ -70,13 +80,14 @@ pub fn read<D: Submittable>(
     value: &Value,
     mut faults: Faults,
     reporter: UserId,
-    directory: &Directory,
+    reading: &Reading<'_, D>,
 ) -> Result<(NewRecord<D>, bool), Faults> {
+    let directory = reading.directory;
     let now = records::now();
     let own_fields = body::fields::<D::Request>();
     let request = body::read::<EnvelopeRequest>(value, &own_fields, &mut faults);
     let details = body::read::<D::Request>(value, &body::fields::<EnvelopeRequest>(), &mut faults)
-        .and_then(|details| D::check(details, &mut faults));
+        .and_then(|details| D::check(details, reading, &mut faults));
     let request = request.unwrap_or_default();
     let id = request.id.as_deref().and_then(|id| check_id(id, &mut faults));
     let envelope = check_envelope::<D>(request, directory, now, &mut faults);

@@ -19,7 +19,7 @@ use super::{
     id_of_key,
     intake::Intake,
     request,
-    request::Submittable,
+    request::{Reading, Submittable},
     similar, store,
     store::{DetailsTable, Mark, Outcome, Sort},
     versions::{self, Version},
@@ -37,6 +37,7 @@ use crate::{
     },
     ledger::{self, Ledger, Receipt},
     places::{Directory, directory::Places},
+    sealing::Sealer,
 };
 
 /// A review as it is sent.
@@ -122,10 +123,13 @@ async fn create<D: Submittable + DetailsTable>(
     places: Data<Places>,
     intake: Data<Intake<D>>,
     ledger: Data<Ledger>,
+    sealer: Data<Sealer>,
 ) -> Answer {
     let directory = places.get().await;
     let (value, faults) = body::parse(&body.0)?;
-    let (mut new, has_id) = request::read::<D>(&value, faults, caller.id(), &directory)?;
+    let keys = sealer.keys().await?;
+    let reading = Reading { directory: &directory, keys: &keys, before: None };
+    let (mut new, has_id) = request::read::<D>(&value, faults, caller.id(), &reading)?;
     if let Some(key) = request.headers().get("idempotency-key").filter(|_| !has_id) {
         new.id = id_of_key(caller.id(), key.to_str().map_err(|_| Problem::new(Kind::Malformed))?);
     }
@@ -226,6 +230,7 @@ async fn edit<D: Submittable + DetailsTable>(
     pool: Data<Pool>,
     places: Data<Places>,
     ledger: Data<Ledger>,
+    sealer: Data<Sealer>,
 ) -> Answer {
     let directory = places.get().await;
     let (patch, faults) = body::parse(&body.0)?;
@@ -243,7 +248,13 @@ async fn edit<D: Submittable + DetailsTable>(
         content.as_object_mut().map(|content| content.remove("precision"));
     }
     request::merge(&mut content, &patch);
-    let (new, _) = request::read::<D>(&content, faults, caller.id(), &directory)?;
+    // Another person in the place of the one before.
+    if patch.get("person").is_some() || patch.get("sealed_person").is_some() {
+        content.as_object_mut().map(|content| content.remove("person_commitment"));
+    }
+    let keys = sealer.keys().await?;
+    let reading = Reading { directory: &directory, keys: &keys, before: Some(&record.details) };
+    let (new, _) = request::read::<D>(&content, faults, caller.id(), &reading)?;
     let mut faults = Faults::default();
     if new.envelope.place.election != record.envelope.place.election {
         faults.add("/election", "not_allowed_here");

@@ -27,10 +27,12 @@ pub trait DetailsTable: Details {
         rows: Vec<(ElectionId, Uuid, &Self)>,
     ) -> impl Future<Output = QueryResult<()>> + Send;
 
+    /// Removes the details, in whose place `next` will be inserted.
     fn delete(
         conn: &mut AsyncPgConnection,
         election: ElectionId,
         id: Uuid,
+        next: &Self,
     ) -> impl Future<Output = QueryResult<()>> + Send;
 
     fn load(

@@ -26,11 +26,12 @@ use crate::{
     protocols::domain::Protocol,
     records::{
         NewRecord, RecordKind, id_of_key, request,
-        request::Submittable,
+        request::{Reading, Submittable},
         routes,
         store::{self, DetailsTable, Outcome},
         versions::Version,
     },
+    sealing::{Keys, Sealer},
     violations::domain::Violation,
 };
 
@@ -72,6 +73,7 @@ pub async fn submit(
     pool: Data<Pool>,
     places: Data<Places>,
     ledger: Data<Ledger>,
+    sealer: Data<Sealer>,
 ) -> Answer {
     body::check_type(&request, &["application/x-ndjson", "application/ndjson", "application/jsonl"])?;
     let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
@@ -81,6 +83,7 @@ pub async fn submit(
         language: Language::negotiate(header("accept-language").unwrap_or_default()),
         reporter: caller.id(),
         directory: places.get().await,
+        keys: sealer.keys().await?,
         pool,
         ledger,
         answers,
@@ -114,6 +117,7 @@ struct Intake {
     language: Language,
     reporter: UserId,
     directory: std::sync::Arc<Directory>,
+    keys: std::sync::Arc<Keys>,
     pool: Data<Pool>,
     ledger: Data<Ledger>,
     answers: UnboundedSender<Bytes>,
@@ -213,7 +217,8 @@ impl Intake {
     }
 
     fn record<D: Submittable>(&self, value: &Value, faults: Faults) -> Result<NewRecord<D>, Problem> {
-        let (mut new, has_id) = request::read::<D>(value, faults, self.reporter, &self.directory)?;
+        let reading = Reading { directory: &self.directory, keys: &self.keys, before: None };
+        let (mut new, has_id) = request::read::<D>(value, faults, self.reporter, &reading)?;
         if let Some(key) = self.key.as_ref().filter(|_| !has_id) {
             new.id = id_of_key(self.reporter, &format!("{key}\n{}", self.line));
         }

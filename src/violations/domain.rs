@@ -6,7 +6,11 @@ use validator::Validate;
 
 use crate::{
     faults::Faults,
-    records::{Details, Facets, RecordKind, Severity, request::Submittable, vocabulary},
+    records::{
+        Details, Facets, RecordKind, Severity,
+        request::{Reading, Submittable},
+        vocabulary,
+    },
 };
 
 vocabulary! {
@@ -60,7 +64,7 @@ impl Submittable for Violation {
     const DESCRIBED: bool = true;
     const PATH: &'static str = "violations";
 
-    fn check(request: ViolationRequest, faults: &mut Faults) -> Option<Self> {
+    fn check(request: ViolationRequest, _: &Reading<'_, Self>, faults: &mut Faults) -> Option<Self> {
         for (pointer, field) in [("/category", &request.category), ("/stage", &request.stage)] {
             if field.is_none() {
                 faults.add(pointer, "required");

@@ -39,7 +39,12 @@ impl DetailsTable for Violation {
         Ok(())
     }
 
-    async fn delete(conn: &mut AsyncPgConnection, election: ElectionId, id: Uuid) -> QueryResult<()> {
+    async fn delete(
+        conn: &mut AsyncPgConnection,
+        election: ElectionId,
+        id: Uuid,
+        _: &Self,
+    ) -> QueryResult<()> {
         diesel::delete(violations::table.find((election, id))).execute(conn).await?;
         Ok(())
     }

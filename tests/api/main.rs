@@ -8,5 +8,6 @@ mod ledger;
 mod operations;
 mod places;
 mod records;
+mod sealing;
 mod submissions;
 mod support;

@@ -18,6 +18,7 @@ use baqylau::{
         embedded::{Cluster, Options},
     },
     ledger::{Ledger, note::NoteSigner},
+    sealing::IndexKey,
     seeds,
 };
 use reqwest::{Method, RequestBuilder, Response};
@@ -25,19 +26,21 @@ use serde_json::{Value, json};
 
 /// The seed of the ledger's key in tests.
 pub const LEDGER_SEED: [u8; 32] = [9; 32];
+/// The key of the blind index in tests.
+pub const INDEX_KEY: &str = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
 pub const PASSWORD: &str = "correct horse battery";
 
 /// One cluster for all tests of the process, with a migrated and seeded template.
-struct Base {
+pub struct Base {
     runtime: tokio::runtime::Runtime,
     cluster: Cluster,
-    dir: PathBuf,
+    pub dir: PathBuf,
 }
 
 static BASE: OnceLock<Base> = OnceLock::new();
 static DATABASES: AtomicU32 = AtomicU32::new(0);
 
-fn base() -> &'static Base {
+pub fn base() -> &'static Base {
     BASE.get_or_init(|| {
         let dir = std::env::temp_dir().join(format!("baqylau-test-{}", std::process::id()));
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
@@ -122,6 +125,7 @@ impl App {
             admin_password: None,
             token_key: None,
             ledger: LedgerSettings { ledger_name: "test/ledger".to_owned(), ledger_key: None },
+            index_key: Some(INDEX_KEY.to_owned()),
             db_connections: 8,
             rate_limit: 0,
             login_limit: 0,
@@ -135,8 +139,10 @@ impl App {
         let url = database_url.clone();
         let start = async move {
             let pool = Pool::new(&url, settings.db_connections).unwrap();
+            let secret = settings.index_key.as_deref().map(|key| baqylau::secrets::decode(key).unwrap());
+            let index = secret.map(|secret| IndexKey::new(&secret));
             let ledger = Ledger { signer: NoteSigner::new(&settings.ledger.ledger_name, &LEDGER_SEED) };
-            app::start(&settings, pool, TokenKey::new(&[7; 32]).unwrap(), ledger).await.unwrap()
+            app::start(&settings, pool, TokenKey::new(&[7; 32]).unwrap(), ledger, index).await.unwrap()
         };
         let running = base.runtime.spawn(start).await.unwrap();
         let url = format!("http://{}", running.address);
@@ -181,7 +187,7 @@ impl App {
 /// Somebody at the service.
 pub struct Person<'a> {
     app: &'a App,
-    token: Option<String>,
+    pub token: Option<String>,
     pub tokens: Value,
 }
 
@@ -213,6 +219,10 @@ impl Person<'_> {
             self.request(Method::POST, "/submissions").header("content-type", "application/x-ndjson");
         let answer = Answer::of(request.body(lines.join("\n"))).await;
         answer.text(200).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    pub async fn put(&self, path: &str, body: Value) -> Answer {
+        Answer::of(self.request(Method::PUT, path).json(&body)).await
     }
 
     /// Files a violation and answers its path.
