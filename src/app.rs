@@ -22,7 +22,7 @@ use crate::{
     config::Service,
     db::Pool,
     detentions::{self, domain::Detention},
-    documents, exports,
+    documents, enquiries, exports,
     http::{health, limits, limits::Limits, middleware, problem::ProblemBody},
     ledger::{self, Ledger, sequencer},
     places::{self, directory::Places},
@@ -52,6 +52,10 @@ use crate::{
         documents::routes::add_claim, documents::routes::events, documents::routes::add_event,
         aggregates::routes::aggregates, aggregates::routes::public_aggregates,
         exports::routes::export,
+        documents::compare::compare,
+        detentions::custody_routes::course, detentions::custody_routes::record_step,
+        enquiries::routes::ask, enquiries::routes::lookup, enquiries::routes::list, enquiries::routes::one,
+        enquiries::routes::sealed_person, enquiries::routes::give_answer,
         detentions::routes::search_person, detentions::routes::sealed_person, detentions::routes::reseal,
         detentions::routes::sealed_persons,
         sealing::routes::recipients, sealing::routes::add_recipient, sealing::routes::retire_recipient,
@@ -124,6 +128,15 @@ fn routes(config: &mut ServiceConfig) {
                 .service(places::routes::regions)
                 .service(places::routes::cities)
                 .service(places::routes::polling_stations)
+                .service(documents::compare::compare)
+                .service(detentions::custody_routes::course)
+                .service(detentions::custody_routes::record_step)
+                .service(enquiries::routes::ask)
+                .service(enquiries::routes::lookup)
+                .service(enquiries::routes::list)
+                .service(enquiries::routes::one)
+                .service(enquiries::routes::sealed_person)
+                .service(enquiries::routes::give_answer)
                 .service(detentions::routes::search_person)
                 .service(detentions::routes::sealed_person)
                 .service(detentions::routes::reseal)

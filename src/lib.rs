@@ -11,6 +11,7 @@ pub mod config;
 pub mod db;
 pub mod detentions;
 pub mod documents;
+pub mod enquiries;
 pub mod exports;
 pub mod faults;
 pub mod http;

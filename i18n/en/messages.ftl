@@ -53,3 +53,4 @@ fault-one_named_person = A named person is one person
 fault-not_a_key = This is no key in use
 fault-not_hexadecimal = This is not hexadecimal
 fault-not_a_name = A name has two letters or more
+fault-before_the_detention = This is before the detention

@@ -53,3 +53,4 @@ fault-one_named_person = Аты аталған адам — бір адам
 fault-not_a_key = Бұл қолданыстағы кілт емес
 fault-not_hexadecimal = Бұл он алтылық жазба емес
 fault-not_a_name = Есімде кемінде екі әріп болады
+fault-before_the_detention = Бұл ұстаудан бұрын

@@ -53,3 +53,4 @@ fault-one_named_person = Названный человек — это один �
 fault-not_a_key = Это не действующий ключ
 fault-not_hexadecimal = Это не шестнадцатеричная запись
 fault-not_a_name = В имени не меньше двух букв
+fault-before_the_detention = Это раньше самого задержания

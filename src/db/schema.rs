@@ -90,7 +90,7 @@ diesel::table! {
 diesel::table! {
     detentions (election_id, record_id) {
         election_id -> Int2, record_id -> Uuid, people -> Nullable<Int4>, detained_by -> Text, custody -> Text,
-        arrest_days -> Nullable<Int4>, held_at -> Nullable<Text>, stated_ground -> Nullable<Text>,
+        arrest_days -> Nullable<Int4>, custody_since -> Nullable<Timestamptz>, custody_source -> Nullable<Text>, held_at -> Nullable<Text>, stated_ground -> Nullable<Text>,
         relatives_told -> Nullable<Bool>, lawyer_admitted -> Nullable<Bool>, person_commitment -> Nullable<Text>,
     }
 }
@@ -137,6 +137,14 @@ diesel::table! {
     sealed_reads (id) {
         id -> Int8, at -> Timestamptz, reader_id -> Uuid, action -> Text, subject -> Text,
         subject_id -> Nullable<Uuid>, reason -> Nullable<Text>,
+    }
+}
+diesel::table! {
+    enquiries (id) {
+        id -> Uuid, election_id -> Int2, region_id -> Nullable<Int2>, city_id -> Nullable<Int4>, language -> Text,
+        armour -> Text, tokens -> Array<Bytea>, recipient -> Text, asked_at -> Timestamptz, status -> Text,
+        answered_at -> Nullable<Timestamptz>, answered_by -> Nullable<Uuid>, answer -> Nullable<Text>,
+        detention_id -> Nullable<Uuid>,
     }
 }
 diesel::allow_tables_to_appear_in_same_query!(

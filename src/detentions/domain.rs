@@ -1,6 +1,7 @@
 //! A detention: how many people, or one; by whom; what became of them. Names are sealed before anything is
 //! stored.
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use validator::Validate;
@@ -8,8 +9,8 @@ use validator::Validate;
 use crate::{
     faults::Faults,
     records::{
-        Details, Facets, RecordKind,
-        request::{Reading, Submittable},
+        self, Details, Facets, RecordKind,
+        request::{CLOCK_SKEW, Reading, Submittable, read_time},
         vocabulary,
     },
     sealing::{FreshSeal, Person},
@@ -40,6 +41,10 @@ pub struct Detention {
     pub custody: Custody,
     /// Days of administrative arrest.
     pub arrest_days: Option<i32>,
+    /// When the present custody began; absent: when they were taken.
+    pub custody_since: Option<DateTime<Utc>>,
+    /// Slug of the document that tells of the present custody.
+    pub custody_source: Option<String>,
     /// Where they are held.
     pub held_at: Option<String>,
     pub stated_ground: Option<String>,
@@ -63,6 +68,12 @@ pub struct DetentionRequest {
     pub custody: Option<String>,
     #[validate(range(min = 1, max = 90))]
     pub arrest_days: Option<i32>,
+    /// When the present custody began, where that is not when they were taken: RFC 3339 time, or a date.
+    #[validate(length(min = 1, max = 40))]
+    pub custody_since: Option<String>,
+    /// Slug of the source that tells of the present custody.
+    #[validate(length(min = 1, max = 100))]
+    pub custody_source: Option<String>,
     #[validate(length(min = 1, max = 300))]
     pub held_at: Option<String>,
     #[validate(length(min = 1, max = 500))]
@@ -137,6 +148,20 @@ impl Submittable for Detention {
         if request.arrest_days.is_some() && custody.is_some_and(|it| it != Custody::AdministrativeArrest) {
             faults.add("/arrest_days", "days_without_arrest");
         }
+        let custody_since = request.custody_since.as_deref().and_then(|text| {
+            let read = read_time(text, chrono_tz::Asia::Almaty);
+            match read {
+                None => faults.add("/custody_since", "not_a_date"),
+                Some((at, _)) if at > records::now() + CLOCK_SKEW => {
+                    faults.add("/custody_since", "in_future")
+                }
+                Some(_) => {}
+            }
+            read.map(|(at, _)| records::to_micros(at))
+        });
+        if request.custody_source.as_ref().is_some_and(|slug| !reading.directory.sources.contains_key(slug)) {
+            faults.add("/custody_source", "unknown_source");
+        }
         let (person_commitment, seal) = check_person(&request, reading, faults).unzip();
         Some(Self {
             category: category?,
@@ -144,6 +169,8 @@ impl Submittable for Detention {
             detained_by: detained_by?,
             custody: custody?,
             arrest_days: request.arrest_days,
+            custody_since,
+            custody_source: request.custody_source,
             held_at: request.held_at,
             stated_ground: request.stated_ground,
             relatives_told: request.relatives_told,

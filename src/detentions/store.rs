@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
 use diesel::{pg::Pg, prelude::*};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
@@ -23,6 +24,8 @@ struct Row {
     detained_by: String,
     custody: String,
     arrest_days: Option<i32>,
+    custody_since: Option<DateTime<Utc>>,
+    custody_source: Option<String>,
     held_at: Option<String>,
     stated_ground: Option<String>,
     relatives_told: Option<bool>,
@@ -42,6 +45,8 @@ impl DetailsTable for Detention {
                 detained_by: it.detained_by.to_string(),
                 custody: it.custody.to_string(),
                 arrest_days: it.arrest_days,
+                custody_since: it.custody_since,
+                custody_source: it.custody_source.clone(),
                 held_at: it.held_at.clone(),
                 stated_ground: it.stated_ground.clone(),
                 relatives_told: it.relatives_told,
@@ -88,6 +93,8 @@ impl DetailsTable for Detention {
                     detained_by: stored(&row.detained_by)?,
                     custody: stored(&row.custody)?,
                     arrest_days: row.arrest_days,
+                    custody_since: row.custody_since,
+                    custody_source: row.custody_source,
                     held_at: row.held_at,
                     stated_ground: row.stated_ground,
                     relatives_told: row.relatives_told,

@@ -15,7 +15,7 @@ use crate::{
     places::{Directory, ElectionId, directory::Places},
 };
 
-fn read_election(query: &mut Query, directory: &Directory) -> Option<ElectionId> {
+pub fn read_election(query: &mut Query, directory: &Directory) -> Option<ElectionId> {
     let slug = query.text("election")?;
     let election = directory.election(&slug).map(|election| election.id);
     if election.is_none() {

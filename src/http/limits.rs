@@ -38,6 +38,12 @@ impl Limits {
         check(accounts, &email.to_lowercase())
     }
 
+    /// Counts one question of somebody without an account, from this client's address.
+    pub fn check_enquiry(&self, request: &HttpRequest) -> Result<(), Problem> {
+        let Some((_, addresses)) = &self.logins else { return Ok(()) };
+        check(addresses, &format!("enquiry {}", self.address(request)))
+    }
+
     /// Forgets clients that have not been seen for a while.
     pub async fn sweep(&self) {
         loop {

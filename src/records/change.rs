@@ -30,6 +30,8 @@ pub enum Refusal {
 /// A change to a record.
 pub enum Change<D> {
     Edit(Box<NewRecord<D>>),
+    /// What came after: the record is told anew, its review stands.
+    Update(Box<NewRecord<D>>, Option<String>),
     Withdraw(Option<String>),
     Review(Review),
 }
@@ -73,12 +75,19 @@ pub async fn change<D: DetailsTable>(
         };
         match &change {
             Change::Edit(_) | Change::Withdraw(_) if !status.is_open() => return Ok(Err(Refusal::State)),
-            Change::Edit(new) => {
+            Change::Update(..) if status == Status::Withdrawn => return Ok(Err(Refusal::State)),
+            Change::Edit(new) | Change::Update(new, _) => {
                 after = Row { submitted_hash: before.submitted_hash.clone(), ..Row::new(new) };
                 after.id = before.id;
                 after.reporter_id = before.reporter_id;
                 after.received_at = before.received_at;
                 entry.action = Action::Edited.to_string();
+                if let Change::Update(_, note) = &change {
+                    after.status = before.status.clone();
+                    after.duplicate_of = before.duplicate_of;
+                    entry.action = Action::Updated.to_string();
+                    entry.note = note.clone();
+                }
                 entry.content = Some(new.content.clone());
                 entry.content_hash = Some(new.hash.to_vec());
             }
@@ -106,7 +115,7 @@ pub async fn change<D: DetailsTable>(
         after.version = entry.version;
         after.updated_at = now;
         entry.status = after.status.clone();
-        if let Change::Edit(new) = &change {
+        if let Change::Edit(new) | Change::Update(new, _) = &change {
             replace(conn, &before, &after, &new.details).await?;
             D::insert(conn, vec![(after.election_id, after.id, &new.details)]).await?;
             entry.election_id = after.election_id;
@@ -128,7 +137,7 @@ pub async fn change<D: DetailsTable>(
         versions::write(conn, std::slice::from_ref(&entry)).await?;
         deltas::write(conn, vec![(before.cell(), -1), (after.cell(), 1)]).await?;
         let details = match change {
-            Change::Edit(new) => new.details,
+            Change::Edit(new) | Change::Update(new, _) => new.details,
             _ => record.details.clone(),
         };
         DbResult::Ok(Ok((after.into_record(details)?, entry)))

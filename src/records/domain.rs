@@ -55,7 +55,14 @@ vocabulary! {
 
 vocabulary! {
     /// What an entry of the history did.
-    Action { Submitted, Edited, Withdrawn, Reviewed }
+    Action {
+        Submitted,
+        Edited,
+        Withdrawn,
+        Reviewed,
+        /// What came after, told by whoever may; the status stays.
+        Updated,
+    }
 }
 
 impl Status {

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// How far a phone's clock may run ahead.
-const CLOCK_SKEW: TimeDelta = TimeDelta::minutes(10);
+pub const CLOCK_SKEW: TimeDelta = TimeDelta::minutes(10);
 
 /// The fields that all submissions share.
 #[derive(Debug, Default, Serialize, Deserialize, Validate, ToSchema)]
@@ -181,7 +181,8 @@ fn check_envelope<D: Submittable>(
     })
 }
 
-fn read_time(text: &str, zone: chrono_tz::Tz) -> Option<(DateTime<Utc>, Precision)> {
+/// Reads an RFC 3339 time, or a date as the start of its day in `zone`.
+pub fn read_time(text: &str, zone: chrono_tz::Tz) -> Option<(DateTime<Utc>, Precision)> {
     if let Ok(at) = DateTime::parse_from_rfc3339(text) {
         return Some((at.to_utc(), Precision::Exact));
     }

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod counts;
+mod detentions;
 mod exports;
 mod inputs;
 mod ledger;
