@@ -22,7 +22,9 @@ use crate::{
     config::Service,
     db::Pool,
     detentions::{self, domain::Detention},
-    documents, enquiries, exports,
+    documents, enquiries,
+    evidence::{self, objects::Objects, uploads::Uploads},
+    exports,
     http::{health, limits, limits::Limits, middleware, problem::ProblemBody},
     ledger::{self, Ledger, sequencer},
     places::{self, directory::Places},
@@ -60,6 +62,10 @@ use crate::{
         detentions::routes::sealed_persons,
         sealing::routes::recipients, sealing::routes::add_recipient, sealing::routes::retire_recipient,
         sealing::routes::reads,
+        evidence::upload_routes::options, evidence::upload_routes::create, evidence::upload_routes::head,
+        evidence::upload_routes::append, evidence::upload_routes::terminate,
+        evidence::routes::list, evidence::routes::one, evidence::routes::receipt, evidence::routes::original,
+        evidence::routes::copy,
         ledger::routes::key, ledger::routes::checkpoint, ledger::routes::tile, ledger::routes::consistency,
         openapi_json, health::healthz, health::readyz, health::metrics,
     ),
@@ -158,6 +164,12 @@ fn routes(config: &mut ServiceConfig) {
                 .service(aggregates::routes::aggregates)
                 .service(aggregates::routes::public_aggregates)
                 .service(exports::routes::export)
+                .configure(evidence::upload_routes::configure)
+                .service(evidence::routes::list)
+                .service(evidence::routes::one)
+                .service(evidence::routes::receipt)
+                .service(evidence::routes::original)
+                .service(evidence::routes::copy)
                 .service(ledger::routes::key)
                 .service(ledger::routes::checkpoint)
                 .service(ledger::routes::tile)
@@ -179,6 +191,8 @@ async fn nowhere(request: HttpRequest, document: Data<utoipa::openapi::OpenApi>)
         ("PATCH", &item.patch),
         ("PUT", &item.put),
         ("DELETE", &item.delete),
+        ("HEAD", &item.head),
+        ("OPTIONS", &item.options),
     ];
     let allowed: Vec<_> =
         methods.iter().filter(|(_, operation)| operation.is_some()).map(|(name, _)| *name).collect();
@@ -213,12 +227,22 @@ pub async fn start(
     key: TokenKey,
     ledger: Ledger,
     index: Option<IndexKey>,
+    objects: Objects,
 ) -> anyhow::Result<Running> {
     health::recorder();
     let places = Data::new(Places::load(pool.clone()).await?);
     let limits = Data::new(Limits::new(settings.rate_limit, settings.login_limit, settings.trust_proxy));
     let key = Data::new(key);
     let ledger = Data::new(ledger);
+    let megabytes = |n: u64| n.saturating_mul(1_000_000);
+    let uploads = Data::new(Uploads {
+        pool: pool.clone(),
+        objects,
+        rest: chrono::TimeDelta::hours(settings.evidence.upload_hours.into()),
+        most: megabytes(settings.evidence.evidence_max_mb),
+        quota: megabytes(settings.evidence.evidence_quota_mb),
+    });
+    let app_uploads = uploads.clone();
     let sealer = Data::new(Sealer::new(pool.clone(), index));
     let accounts = Data::new(Accounts::new(pool.clone()));
     let document = Data::from(Arc::new(openapi()));
@@ -240,6 +264,7 @@ pub async fn start(
             .app_data(key.clone())
             .app_data(app_ledger.clone())
             .app_data(sealer.clone())
+            .app_data(app_uploads.clone())
             .app_data(accounts.clone())
             .app_data(document.clone())
             .configure(routes)
@@ -262,6 +287,7 @@ pub async fn start(
     let tasks = vec![
         tokio::spawn(records::versions::commit_all_old(pool.clone())),
         tokio::spawn(sequencer::run(pool.clone(), ledger.into_inner())),
+        tokio::spawn(uploads.as_ref().clone().sweep()),
         tokio::spawn(aggregates::fold::run(pool.clone())),
         tokio::spawn(async move { limits.sweep().await }),
     ];

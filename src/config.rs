@@ -31,6 +31,39 @@ impl Storage {
     }
 }
 
+/// Where the files of evidence are kept, and how many.
+#[derive(Args, Clone, Debug)]
+pub struct EvidenceSettings {
+    /// `s3://bucket/prefix` to keep evidence in any S3 [default: `evidence` in the data directory]
+    #[arg(long, env = "BAQYLAU_EVIDENCE_URL")]
+    pub evidence_url: Option<String>,
+
+    /// The S3 service, where it is not Amazon's: `https://host`
+    #[arg(long, env = "BAQYLAU_S3_ENDPOINT")]
+    pub s3_endpoint: Option<String>,
+
+    #[arg(long, env = "BAQYLAU_S3_REGION", default_value = "us-east-1")]
+    pub s3_region: String,
+
+    #[arg(long, env = "BAQYLAU_S3_ACCESS_KEY")]
+    pub s3_access_key: Option<String>,
+
+    #[arg(long, env = "BAQYLAU_S3_SECRET_KEY", hide_env_values = true)]
+    pub s3_secret_key: Option<String>,
+
+    /// The largest file, in megabytes
+    #[arg(long, env = "BAQYLAU_EVIDENCE_MAX_MB", default_value_t = 4096)]
+    pub evidence_max_mb: u64,
+
+    /// What one person may store, in megabytes
+    #[arg(long, env = "BAQYLAU_EVIDENCE_QUOTA_MB", default_value_t = 20_480)]
+    pub evidence_quota_mb: u64,
+
+    /// Hours that an upload may rest before it is given up
+    #[arg(long, env = "BAQYLAU_UPLOAD_HOURS", default_value_t = 72)]
+    pub upload_hours: u32,
+}
+
 /// The ledger's name and key.
 #[derive(Args, Clone, Debug)]
 pub struct LedgerSettings {
@@ -66,6 +99,9 @@ pub struct Service {
 
     #[command(flatten)]
     pub ledger: LedgerSettings,
+
+    #[command(flatten)]
+    pub evidence: EvidenceSettings,
 
     /// Key of the blind index of names, 32 bytes in base64 (`baqylau keys index` makes one). Kept in memory
     /// only: with it the server seals names that plain clients send, and finds them again. Give all

@@ -12,6 +12,7 @@ pub mod db;
 pub mod detentions;
 pub mod documents;
 pub mod enquiries;
+pub mod evidence;
 pub mod exports;
 pub mod faults;
 pub mod http;

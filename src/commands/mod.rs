@@ -14,7 +14,6 @@ use crate::{
     config::{Service, Storage},
     db::{self, Pool, embedded::Cluster},
     exports::domain::Format,
-    ledger::note::NoteVerifier,
     records::RecordKind,
     seeds,
 };
@@ -62,14 +61,7 @@ enum VerifyCommand {
     Offline(verify::Offline),
     /// The database itself: every record and version against the ledger, and the ledger against its
     /// checkpoints
-    Database {
-        /// The ledger's public key
-        #[arg(long)]
-        key: NoteVerifier,
-        /// A checkpoint kept elsewhere; may be given again
-        #[arg(long = "checkpoint")]
-        checkpoints: Vec<std::path::PathBuf>,
-    },
+    Database(Box<verify::Database>),
 }
 
 #[derive(Subcommand)]
@@ -126,7 +118,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
                 return done;
             }
             let database = Database::open(&cli.storage).await?;
-            let done = database.work(command).await;
+            let done = database.work(command, &cli.storage.data_dir()).await;
             database.close().await?;
             done
         }
@@ -159,7 +151,7 @@ impl Database {
         }
     }
 
-    async fn work(&self, command: Command) -> anyhow::Result<()> {
+    async fn work(&self, command: Command, data_dir: &std::path::Path) -> anyhow::Result<()> {
         let ran = db::migrations::run(&self.url).await.context("migrating")?;
         let pool = Pool::new(&self.url, 4)?;
         match command {
@@ -176,8 +168,8 @@ impl Database {
                 users::add(&pool, email, role, &regions, name, password).await?;
             }
             Command::Export(args) => export::run(&pool, args).await?,
-            Command::Verify(VerifyCommand::Database { key, checkpoints }) => {
-                verify::database(&pool, &key, &checkpoints).await?;
+            Command::Verify(VerifyCommand::Database(check)) => {
+                verify::database(&pool, &check, data_dir).await?;
             }
             Command::Keys(keys) => keys::stored(&pool, keys).await?,
             Command::Verify(VerifyCommand::Offline(_))

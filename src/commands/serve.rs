@@ -8,6 +8,7 @@ use crate::{
     app,
     config::{Service, Storage},
     db::{self, Pool, embedded::Cluster},
+    evidence::objects::Objects,
     ledger::Ledger,
     sealing::IndexKey,
     secrets, seeds,
@@ -35,7 +36,8 @@ pub async fn run(storage: &Storage, settings: Service) -> anyhow::Result<()> {
         let ledger = Ledger::load(&named.ledger_name, named.ledger_key.as_deref(), &data_dir)?;
         let index = settings.index_key.as_deref().map(secrets::decode).transpose();
         let index = index.context("the index key")?.map(|secret| IndexKey::new(&secret));
-        app::start(&settings, pool, key, ledger, index).await
+        let objects = Objects::open(&settings.evidence, &data_dir)?;
+        app::start(&settings, pool, key, ledger, index, objects).await
     };
     let ended = tokio::select! {
         started = started => match started {

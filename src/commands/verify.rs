@@ -3,12 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use crate::{
+    config::EvidenceSettings,
     db::{DbResult, Pool},
     detentions::domain::Detention,
+    evidence::{self, objects::Objects},
     ledger::{
         Receipt, audit, mirror,
         note::{Checkpoint, NoteVerifier},
@@ -45,6 +47,22 @@ pub enum Offline {
         #[arg(long)]
         seen: Option<PathBuf>,
     },
+}
+
+/// What is checked in a database.
+#[derive(Args)]
+pub struct Database {
+    /// The ledger's public key
+    #[arg(long)]
+    key: NoteVerifier,
+    /// A checkpoint kept elsewhere; may be given again
+    #[arg(long = "checkpoint")]
+    checkpoints: Vec<PathBuf>,
+    /// Read the bytes of all evidence too, and compare them with their hashes
+    #[arg(long)]
+    bytes: bool,
+    #[command(flatten)]
+    evidence: EvidenceSettings,
 }
 
 /// Runs a check that needs no database.
@@ -146,20 +164,23 @@ fn export(file: &Path, key: &NoteVerifier) -> anyhow::Result<()> {
 }
 
 /// Checks the whole database against the ledger.
-pub async fn database(pool: &Pool, key: &NoteVerifier, kept: &[PathBuf]) -> anyhow::Result<()> {
-    let kept = kept.iter().map(|file| read(file)).collect::<anyhow::Result<Vec<_>>>()?;
-    let (entries, checked, findings) = audit_all(pool, key, &kept).await?;
+pub async fn database(pool: &Pool, check: &Database, data_dir: &Path) -> anyhow::Result<()> {
+    let objects = check.bytes.then(|| Objects::open(&check.evidence, data_dir)).transpose()?;
+    let kept = check.checkpoints.iter().map(|file| read(file)).collect::<anyhow::Result<Vec<_>>>()?;
+    let (entries, checked, findings) = audit_all(pool, &check.key, &kept, objects.as_ref()).await?;
     findings.iter().for_each(|finding| println!("{finding}"));
     ensure!(findings.is_empty(), "{} things do not hold", findings.len());
-    println!("ok: {checked} records and {entries} entries are as they were logged and signed");
+    println!("ok: {checked} records and files and {entries} entries are as they were logged and signed");
     Ok(())
 }
 
-/// All that does not hold, of the tree and of the records; with the numbers of entries and records.
+/// All that does not hold, of the tree, the records and the files (with `objects` of their bytes too); with
+/// the numbers of entries, and of records and files.
 pub async fn audit_all(
     pool: &Pool,
     key: &NoteVerifier,
     kept: &[String],
+    objects: Option<&Objects>,
 ) -> DbResult<(u64, usize, Vec<String>)> {
     let mut conn = pool.get().await?;
     let directory = places::store::load(&mut conn).await?;
@@ -173,5 +194,7 @@ pub async fn audit_all(
         checked += n;
         findings.extend(found);
     }
-    Ok((entries, checked, findings))
+    let (files, found) = evidence::audit::files(&mut conn, objects).await?;
+    findings.extend(found);
+    Ok((entries, checked + files, findings))
 }

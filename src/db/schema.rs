@@ -147,6 +147,28 @@ diesel::table! {
         detention_id -> Nullable<Uuid>,
     }
 }
+diesel::table! {
+    blobs (sha256) {
+        sha256 -> Bytea, size -> Int8, media_type -> Text, object_key -> Text, scrub -> Jsonb, created_at -> Timestamptz,
+    }
+}
+diesel::table! {
+    evidence (id) {
+        id -> Uuid, election_id -> Int2, record_id -> Uuid, sha256 -> Bytea, filename -> Nullable<Text>,
+        uploader_id -> Uuid, at -> Timestamptz, salt -> Bytea, commitment -> Bytea,
+    }
+}
+diesel::table! {
+    uploads (id) {
+        id -> Uuid, owner_id -> Uuid, record_id -> Nullable<Uuid>, concat -> Nullable<Text>, partials -> Array<Uuid>,
+        length -> Int8, received -> Int8, hash_state -> Nullable<Bytea>, filename -> Nullable<Text>,
+        created_at -> Timestamptz, expires_at -> Timestamptz, evidence_id -> Nullable<Uuid>,
+    }
+}
+diesel::table! {
+    upload_parts (upload_id, start) { upload_id -> Uuid, start -> Int8, length -> Int8, object_key -> Text, }
+}
+diesel::allow_tables_to_appear_in_same_query!(evidence, blobs);
 diesel::allow_tables_to_appear_in_same_query!(
     records,
     violations,

@@ -33,6 +33,11 @@ pub async fn localise(
     };
     let Some(problem) = problem else { return Ok(response) };
     let mut localised = problem.response(language);
+    if response.request().headers().contains_key("tus-resumable") {
+        // tus 1.0 wants its version in every answer.
+        let version = header::HeaderValue::from_static("1.0.0");
+        localised.headers_mut().insert(header::HeaderName::from_static("tus-resumable"), version);
+    }
     if let Some(allow) = response.headers().get(header::ALLOW) {
         localised.headers_mut().insert(header::ALLOW, allow.clone());
     }

@@ -35,6 +35,17 @@ pub enum Kind {
     TooLarge,
     MediaType,
     RateLimited,
+    /// tus: the client speaks no version that is spoken here.
+    TusVersion,
+    /// tus: the upload stands elsewhere.
+    Offset,
+    /// tus: what arrived is not what was meant.
+    Checksum,
+    /// This form of file is not taken as evidence.
+    FileType,
+    Quota,
+    /// No copy without metadata can be made.
+    NoCopy,
     Internal,
     Unavailable,
 }
@@ -54,6 +65,12 @@ impl Kind {
             Self::Precondition => StatusCode::PRECONDITION_REQUIRED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::TusVersion => StatusCode::PRECONDITION_FAILED,
+            Self::Offset | Self::NoCopy => StatusCode::CONFLICT,
+            // The code that tus 1.0 gives it.
+            Self::Checksum => StatusCode::from_u16(460).expect("a valid code"),
+            Self::FileType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Quota => StatusCode::PAYLOAD_TOO_LARGE,
             Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -141,6 +158,9 @@ impl Problem {
         }
         if self.kind.status() == StatusCode::UNAUTHORIZED {
             response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
+        }
+        if self.kind == Kind::TusVersion {
+            response.insert_header(("Tus-Version", "1.0.0"));
         }
         let body = serde_json::to_vec(&self.body(language)).expect("a problem is JSON");
         response.content_type("application/problem+json").body(body)

@@ -233,7 +233,7 @@ async fn whatever_is_altered_in_the_database_is_caught() {
         let id = path.rsplit('/').next().unwrap();
         sql.batch_execute(&tampering.replace("$id", &format!("'{id}'"))).await.unwrap();
         let pool = Pool::new(&app.database_url, 1).unwrap();
-        let (_, records, findings) = audit_all(&pool, &key, &[]).await.unwrap();
+        let (_, records, findings) = audit_all(&pool, &key, &[], None).await.unwrap();
         if tampering.is_empty() {
             assert_eq!(findings, Vec::<String>::new());
             assert!(records >= 3, "the seeded records are checked too");
@@ -268,7 +268,7 @@ async fn nothing_is_signed_on_top_of_an_altered_tree_and_a_kept_checkpoint_tells
     .unwrap();
     app.settled().await;
     let pool = Pool::new(&app.database_url, 1).unwrap();
-    let (_, _, findings) = audit_all(&pool, &key, &[kept]).await.unwrap();
+    let (_, _, findings) = audit_all(&pool, &key, &[kept], None).await.unwrap();
     assert!(findings.iter().any(|it| it.contains("not those that were signed")), "{findings:?}");
 }
 
@@ -290,7 +290,7 @@ async fn versions_from_before_the_ledger_come_into_it() {
     baqylau::records::versions::commit_all_old(pool.clone()).await;
     proved(&observer, &path).await;
     app.settled().await;
-    assert_eq!(audit_all(&pool, &key, &[]).await.unwrap().2, Vec::<String>::new());
+    assert_eq!(audit_all(&pool, &key, &[], None).await.unwrap().2, Vec::<String>::new());
 }
 
 fn export_file(dir: &Path, text: &str) -> String {

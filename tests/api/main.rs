@@ -3,6 +3,7 @@
 mod accounts;
 mod counts;
 mod detentions;
+mod evidence;
 mod exports;
 mod inputs;
 mod ledger;

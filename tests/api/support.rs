@@ -12,11 +12,12 @@ use std::{
 use baqylau::{
     accounts::tokens::TokenKey,
     app::{self, Running},
-    config::{LedgerSettings, Service},
+    config::{EvidenceSettings, LedgerSettings, Service},
     db::{
         self, Pool,
         embedded::{Cluster, Options},
     },
+    evidence::objects::Objects,
     ledger::{Ledger, note::NoteSigner},
     sealing::IndexKey,
     seeds,
@@ -100,6 +101,8 @@ pub struct App {
     pub running: Running,
     pub url: String,
     pub database_url: String,
+    /// Where the service keeps its files.
+    pub folder: PathBuf,
     client: reqwest::Client,
 }
 
@@ -126,6 +129,16 @@ impl App {
             token_key: None,
             ledger: LedgerSettings { ledger_name: "test/ledger".to_owned(), ledger_key: None },
             index_key: Some(INDEX_KEY.to_owned()),
+            evidence: EvidenceSettings {
+                evidence_url: None,
+                s3_endpoint: None,
+                s3_region: "us-east-1".to_owned(),
+                s3_access_key: None,
+                s3_secret_key: None,
+                evidence_max_mb: 100,
+                evidence_quota_mb: 200,
+                upload_hours: 1,
+            },
             db_connections: 8,
             rate_limit: 0,
             login_limit: 0,
@@ -135,18 +148,23 @@ impl App {
             log_json: false,
         };
         change(&mut settings);
+        let folder = base.dir.join(format!("files-{name}"));
+        let kept = folder.clone();
         let database_url = base.cluster.url_of(&name);
         let url = database_url.clone();
         let start = async move {
             let pool = Pool::new(&url, settings.db_connections).unwrap();
             let secret = settings.index_key.as_deref().map(|key| baqylau::secrets::decode(key).unwrap());
             let index = secret.map(|secret| IndexKey::new(&secret));
+            let objects = Objects::open(&settings.evidence, &folder).unwrap();
             let ledger = Ledger { signer: NoteSigner::new(&settings.ledger.ledger_name, &LEDGER_SEED) };
-            app::start(&settings, pool, TokenKey::new(&[7; 32]).unwrap(), ledger, index).await.unwrap()
+            app::start(&settings, pool, TokenKey::new(&[7; 32]).unwrap(), ledger, index, objects)
+                .await
+                .unwrap()
         };
         let running = base.runtime.spawn(start).await.unwrap();
         let url = format!("http://{}", running.address);
-        Self { running, url, database_url, client: baqylau::http::client().unwrap() }
+        Self { running, url, database_url, folder: kept, client: baqylau::http::client().unwrap() }
     }
 
     /// Signs in one of the people of the template: `admin`, `observer`, `qaraghandy`, …
@@ -251,6 +269,12 @@ impl Answer {
         let text = String::from_utf8(self.body).unwrap();
         assert_eq!(self.status, status, "{text}");
         text
+    }
+
+    /// Checks the status alone, for bodies that are no text.
+    #[track_caller]
+    pub fn text_status(self, status: u16) {
+        assert_eq!(self.status, status);
     }
 
     #[track_caller]
