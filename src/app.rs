@@ -47,6 +47,11 @@ use crate::{
         accounts::routes::login, accounts::routes::refresh, accounts::routes::logout, accounts::routes::me,
         accounts::routes::change_password, accounts::routes::list_users, accounts::routes::add_user,
         accounts::routes::disable, accounts::routes::enable,
+        accounts::safety::begin_factor, accounts::safety::confirm_factor, accounts::safety::remove_factor,
+        accounts::safety::sessions, accounts::safety::revoke_session, accounts::safety::panic,
+        accounts::safety::panic_by_password, accounts::safety::panic_for, accounts::safety::reset_factor,
+        accounts::invitation_routes::accept, accounts::invitation_routes::invite, accounts::invitation_routes::list,
+        accounts::invitation_routes::revoke,
         places::routes::elections, places::routes::regions, places::routes::cities,
         places::routes::polling_stations,
         submissions::submit,
@@ -130,6 +135,19 @@ fn routes(config: &mut ServiceConfig) {
                 .service(accounts::routes::add_user)
                 .service(accounts::routes::disable)
                 .service(accounts::routes::enable)
+                .service(accounts::safety::begin_factor)
+                .service(accounts::safety::confirm_factor)
+                .service(accounts::safety::remove_factor)
+                .service(accounts::safety::sessions)
+                .service(accounts::safety::revoke_session)
+                .service(accounts::safety::panic)
+                .service(accounts::safety::panic_by_password)
+                .service(accounts::safety::panic_for)
+                .service(accounts::safety::reset_factor)
+                .service(accounts::invitation_routes::accept)
+                .service(accounts::invitation_routes::invite)
+                .service(accounts::invitation_routes::list)
+                .service(accounts::invitation_routes::revoke)
                 .service(places::routes::elections)
                 .service(places::routes::regions)
                 .service(places::routes::cities)
@@ -244,7 +262,7 @@ pub async fn start(
     });
     let app_uploads = uploads.clone();
     let sealer = Data::new(Sealer::new(pool.clone(), index));
-    let accounts = Data::new(Accounts::new(pool.clone()));
+    let accounts = Data::new(Accounts::new(pool.clone(), settings.require_second_factor));
     let document = Data::from(Arc::new(openapi()));
     let workers = settings
         .workers

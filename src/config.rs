@@ -103,6 +103,10 @@ pub struct Service {
     #[command(flatten)]
     pub evidence: EvidenceSettings,
 
+    /// Coordinators and admins must have a second factor: without one they can only set it up
+    #[arg(long, env = "BAQYLAU_REQUIRE_SECOND_FACTOR")]
+    pub require_second_factor: bool,
+
     /// Key of the blind index of names, 32 bytes in base64 (`baqylau keys index` makes one). Kept in memory
     /// only: with it the server seals names that plain clients send, and finds them again. Give all
     /// instances the same, and keep it apart from the database

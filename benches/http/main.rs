@@ -12,7 +12,7 @@ use std::{
 };
 
 use baqylau::{
-    accounts::{Role, Scope, password, store as accounts},
+    accounts::{Login, Role, Scope, password, store as accounts},
     aggregates::fold,
     db::{
         self, Pool,
@@ -67,7 +67,7 @@ impl Bench {
         let pool = Pool::new(&cluster.url(), 4)?;
         seeds::carried(&pool).await?;
         let admin = accounts::NewAccount {
-            email: "bench@example.org".into(),
+            login: Login::Email("bench@example.org".into()),
             name: "bench".into(),
             role: Role::Admin,
             regions: vec![],

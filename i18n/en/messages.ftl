@@ -61,3 +61,7 @@ problem-checksum = What arrived is not what was meant
 problem-file-type = Photos, films, recordings and scans are taken; this is none
 problem-quota = Your storage is full
 problem-no-copy = No copy without metadata can be made of this form of file
+problem-second-factor = A code of the second factor is needed
+problem-second-factor-missing = Set up a second factor first
+problem-invitation = This invitation is not good any more
+fault-wrong_code = This code is not the one shown now

@@ -61,3 +61,7 @@ problem-checksum = Келген деректер жіберілгенге сәй
 problem-file-type = Фото, бейне, жазба және скан қабылданады; бұл олардың бірі емес
 problem-quota = Сізге берілген орын толды
 problem-no-copy = Бұл түрдегі файлдан метадерексіз көшірме жасау мүмкін емес
+problem-second-factor = Екінші фактор коды керек
+problem-second-factor-missing = Алдымен екінші факторды қосыңыз
+problem-invitation = Бұл шақыру енді жарамсыз
+fault-wrong_code = Қазір көрсетілген код басқа

@@ -61,3 +61,7 @@ problem-checksum = Пришло не то, что отправляли
 problem-file-type = Принимаются фото, видео, записи и сканы; это не они
 problem-quota = Ваше место для файлов заполнено
 problem-no-copy = Из файла этого вида нельзя сделать копию без метаданных
+problem-second-factor = Нужен код второго фактора
+problem-second-factor-missing = Сначала подключите второй фактор
+problem-invitation = Это приглашение больше не действует
+fault-wrong_code = Сейчас показан другой код

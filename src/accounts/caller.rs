@@ -20,11 +20,14 @@ const STALE: Duration = Duration::from_secs(2);
 pub struct Accounts {
     sessions: Cache<Uuid, Option<Arc<Account>>>,
     pool: Pool,
+    /// Coordinators and admins without a second factor can do nothing but set one up.
+    require_second_factor: bool,
 }
 
 impl Accounts {
-    pub fn new(pool: Pool) -> Self {
-        Self { sessions: Cache::builder().max_capacity(100_000).time_to_live(STALE).build(), pool }
+    pub fn new(pool: Pool, require_second_factor: bool) -> Self {
+        let sessions = Cache::builder().max_capacity(100_000).time_to_live(STALE).build();
+        Self { sessions, pool, require_second_factor }
     }
 
     async fn of_session(&self, session: Uuid) -> Result<Option<Arc<Account>>, Problem> {
@@ -90,11 +93,16 @@ impl FromRequest for Caller {
         let key = request.app_data::<Data<TokenKey>>().expect("the app has a token key");
         let accounts = request.app_data::<Data<Accounts>>().expect("the app has accounts").clone();
         let token = key.verify_header(request);
+        let own = request.path().starts_with("/api/v1/me") || request.path().starts_with("/api/v1/auth/");
         Box::pin(async move {
             let token = token.ok_or_else(|| Problem::new(Kind::Unauthenticated))?;
             let account = accounts.of_session(token.sid).await?;
             let account = account.filter(|account| account.id == token.sub && !account.disabled);
             let account = account.ok_or_else(|| Problem::new(Kind::Unauthenticated))?;
+            let missing = account.role != Role::Observer && !account.second_factor;
+            if accounts.require_second_factor && missing && !own {
+                return Err(Problem::new(Kind::SecondFactorMissing));
+            }
             Ok(Self { account, session: token.sid })
         })
     }

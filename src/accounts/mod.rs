@@ -2,8 +2,12 @@
 
 pub mod caller;
 pub mod domain;
+pub mod factors;
+pub mod invitation_routes;
+pub mod invitations;
 pub mod password;
 pub mod routes;
+pub mod safety;
 pub mod store;
 pub mod tokens;
 

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use validator::Validate;
 
-use super::{Account, Accounts, Caller, Role, password, store, tokens, tokens::TokenKey};
+use super::{Account, Accounts, Caller, Login, Role, factors, password, store, tokens, tokens::TokenKey};
 use crate::{
     db::Pool,
     faults::Faults,
@@ -23,10 +23,32 @@ use crate::{
 
 #[derive(Deserialize, Validate, ToSchema)]
 pub struct LoginRequest {
-    #[validate(required)]
+    #[validate(length(max = 254))]
     email: Option<String>,
+    /// Of a pseudonymous account, instead of the e-mail.
+    #[validate(length(max = 100))]
+    handle: Option<String>,
     #[validate(required, length(max = 1024))]
     password: Option<String>,
+    /// Of the second factor, where there is one.
+    #[validate(length(max = 20))]
+    code: Option<String>,
+    /// Instead of the code, once.
+    #[validate(length(max = 40))]
+    recovery_code: Option<String>,
+    /// What the device is called in the list of sessions.
+    #[validate(length(min = 1, max = 100))]
+    device: Option<String>,
+}
+
+/// By what somebody signs in: an e-mail or a handle, and not both.
+pub fn read_login(email: Option<String>, handle: Option<String>) -> Result<Login, Problem> {
+    match (email, handle) {
+        (Some(email), None) => Ok(Login::Email(email)),
+        (None, Some(handle)) => Ok(Login::Handle(handle)),
+        (None, None) => Err(Problem::fault("/email", "required")),
+        (Some(_), Some(_)) => Err(Problem::fault("/handle", "not_allowed_here")),
+    }
 }
 
 #[derive(Deserialize, Validate, ToSchema)]
@@ -48,17 +70,21 @@ pub struct TokenView {
 #[derive(Serialize, ToSchema)]
 pub struct AccountView {
     id: Uuid,
-    email: String,
+    email: Option<String>,
+    /// Of a pseudonymous account.
+    handle: Option<String>,
     name: String,
     role: Role,
     /// ISO 3166-2:KZ codes.
     regions: Vec<String>,
     disabled: bool,
+    second_factor: bool,
 }
 
 #[derive(Default, Deserialize, Validate, ToSchema)]
 pub struct NewAccountRequest {
-    #[validate(required, email, length(min = 3, max = 254))]
+    /// Without one the account is pseudonymous, and a handle is made to sign in with.
+    #[validate(email, length(min = 3, max = 254))]
     email: Option<String>,
     #[validate(length(min = 1, max = 200))]
     name: Option<String>,
@@ -89,15 +115,17 @@ pub struct PasswordRequest {
     new: Option<String>,
 }
 
-fn view(account: &Account, directory: &Directory) -> AccountView {
+pub fn view(account: &Account, directory: &Directory) -> AccountView {
     let code = |id: &RegionId| directory.region_by_id(*id).map(|region| region.code.clone());
     AccountView {
         id: account.id,
         email: account.email.clone(),
+        handle: account.handle.clone(),
         name: account.name.clone(),
         role: account.role,
         regions: account.regions.iter().filter_map(code).collect(),
         disabled: account.disabled,
+        second_factor: account.second_factor,
     }
 }
 
@@ -112,7 +140,7 @@ fn token_answer(key: &TokenKey, user: Uuid, session: Uuid, refresh_token: String
 
 /// Signs in.
 #[utoipa::path(tag = "accounts", path = "/api/v1/auth/login", request_body = LoginRequest,
-    responses((status = 200, body = TokenView), (status = 401, description = "Wrong e-mail or password"), (status = 429, description = "Too many attempts")))]
+    responses((status = 200, body = TokenView), (status = 401, description = "Wrong e-mail or password; or, as `second-factor`, a code is needed"), (status = 429, description = "Too many attempts")))]
 #[post("/auth/login")]
 pub async fn login(
     request: HttpRequest,
@@ -121,15 +149,18 @@ pub async fn login(
     key: Data<TokenKey>,
     limits: Data<Limits>,
 ) -> Answer {
-    let email = body.0.email.unwrap_or_default();
-    limits.check_login(&request, &email)?;
-    let found = store::by_email(&mut *pool.get().await?, &email).await?;
+    let who = read_login(body.0.email, body.0.handle)?;
+    limits.check_login(&request, who.text())?;
+    let found = store::by_login(&mut *pool.get().await?, &who).await?;
     let (user, hash) = found.map_or((None, None), |(user, hash)| (Some(user), hash));
     // The connection is back in the pool while the hash is computed.
     let matches = password::verify(body.0.password.unwrap_or_default(), hash).await;
     let user = user.filter(|_| matches).ok_or_else(|| Problem::new(Kind::Credentials))?;
+    let given = factors::Given { code: body.0.code, recovery_code: body.0.recovery_code };
+    factors::check(&mut *pool.get().await?, &key, user, given).await?;
     let (refresh_token, digest) = tokens::new_refresh_token();
-    let session = store::open_session(&mut *pool.get().await?, user, digest).await?;
+    let device = body.0.device.as_deref();
+    let session = store::open_session(&mut *pool.get().await?, user, device, digest).await?;
     Ok(token_answer(&key, user, session, refresh_token))
 }
 
@@ -183,7 +214,7 @@ pub async fn change_password(
     accounts: Data<Accounts>,
     limits: Data<Limits>,
 ) -> Answer {
-    limits.check_login(&request, &caller.account.email)?;
+    limits.check_login(&request, caller.account.login())?;
     let hash = store::password_hash(&mut *pool.get().await?, caller.id()).await?;
     if !password::verify(body.0.current.unwrap_or_default(), hash).await {
         return Err(Problem::new(Kind::Credentials));
@@ -215,19 +246,19 @@ pub async fn add_user(caller: Caller, body: RawJson, pool: Data<Pool>, places: D
     let body = body::read::<NewAccountRequest>(&value, &[], &mut faults).unwrap_or_default();
     let regions = body.regions.as_deref().unwrap_or_default();
     let (role, regions) = check_role(body.role.as_deref(), regions, &directory, faults)?;
-    let email = body.email.unwrap_or_default();
-    let name = body.name.unwrap_or_else(|| email.clone());
+    let who = body.email.map_or_else(Login::made, Login::Email);
+    let name = body.name.unwrap_or_else(|| who.text().to_owned());
     let made = body.password.is_none().then(made_password);
     let password = body.password.or_else(|| made.clone()).unwrap_or_default();
     let new = store::NewAccount {
-        email: email.clone(),
+        login: who.clone(),
         name: name.clone(),
         role,
         regions: regions.clone(),
         password_hash: Some(password::hash(password).await),
     };
     let id = store::add(&mut *pool.get().await?, new).await?.ok_or_else(|| Problem::new(Kind::Taken))?;
-    let account = Account { id, email, name, role, regions, disabled: false };
+    let account = Account::new(id, who, name, role, regions);
     let answer = NewAccountView { account: view(&account, &directory), password: made };
     Ok(HttpResponse::Created().insert_header(("Cache-Control", "no-store")).json(answer))
 }

@@ -8,17 +8,18 @@ use diesel::{
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use super::{Account, Role, UserId, tokens::REFRESH_LIFE};
+use super::{Account, Login, Role, UserId, tokens::REFRESH_LIFE};
 use crate::{
     db::{
         DbResult,
-        schema::{refresh_tokens, sessions, user_regions, users},
+        schema::{refresh_tokens, second_factors, sessions, user_regions, users},
         stored,
     },
     places::RegionId,
 };
 
-type AccountRow = (UserId, String, String, String, Option<DateTime<Utc>>);
+type AccountRow =
+    (UserId, (Option<String>, Option<String>), String, String, Option<DateTime<Utc>>, Option<DateTime<Utc>>);
 
 async fn with_regions(conn: &mut AsyncPgConnection, rows: Vec<AccountRow>) -> DbResult<Vec<Account>> {
     let ids: Vec<UserId> = rows.iter().map(|row| row.0).collect();
@@ -28,23 +29,44 @@ async fn with_regions(conn: &mut AsyncPgConnection, rows: Vec<AccountRow>) -> Db
         .load(conn)
         .await?;
     rows.into_iter()
-        .map(|(id, email, name, role, disabled_at)| {
+        .map(|(id, (email, handle), name, role, disabled_at, factor)| {
             let of = regions.iter().filter(|(user, _)| *user == id).map(|(_, region)| *region);
             let role = stored(&role)?;
-            Ok(Account { id, email, name, role, regions: of.collect(), disabled: disabled_at.is_some() })
+            Ok(Account {
+                id,
+                email,
+                handle,
+                name,
+                role,
+                regions: of.collect(),
+                disabled: disabled_at.is_some(),
+                second_factor: factor.is_some(),
+            })
         })
         .collect()
 }
 
-const ACCOUNT: (users::id, users::email, users::name, users::role, users::disabled_at) =
-    (users::id, users::email, users::name, users::role, users::disabled_at);
+type AccountColumns = (
+    users::id,
+    (users::email, users::handle),
+    users::name,
+    users::role,
+    users::disabled_at,
+    diesel::dsl::Nullable<second_factors::confirmed_at>,
+);
+
+fn columns() -> AccountColumns {
+    let factor = second_factors::confirmed_at.nullable();
+    (users::id, (users::email, users::handle), users::name, users::role, users::disabled_at, factor)
+}
 
 /// The account of a session that has not been revoked.
 pub async fn of_session(conn: &mut AsyncPgConnection, session: Uuid) -> DbResult<Option<Account>> {
     let rows = users::table
         .inner_join(sessions::table.on(sessions::user_id.eq(users::id)))
+        .left_join(second_factors::table.on(second_factors::user_id.eq(users::id)))
         .filter(sessions::id.eq(session).and(sessions::revoked_at.is_null()))
-        .select(ACCOUNT)
+        .select(columns())
         .load(conn)
         .await?;
     Ok(with_regions(conn, rows).await?.pop())
@@ -52,28 +74,31 @@ pub async fn of_session(conn: &mut AsyncPgConnection, session: Uuid) -> DbResult
 
 /// All accounts that people have, by e-mail.
 pub async fn list(conn: &mut AsyncPgConnection) -> DbResult<Vec<Account>> {
-    let people = users::table.filter(users::id.ne(super::DOCUMENTS));
-    let rows = people.select(ACCOUNT).order(users::email).load(conn).await?;
+    let people = users::table
+        .left_join(second_factors::table.on(second_factors::user_id.eq(users::id)))
+        .filter(users::id.ne(super::DOCUMENTS));
+    let rows = people.select(columns()).order((users::email, users::handle)).load(conn).await?;
     with_regions(conn, rows).await
 }
 
-/// The account and its password hash by e-mail, in any case of letters.
-pub async fn by_email(
+/// The account and its password hash by e-mail, in any case of letters, or by handle.
+pub async fn by_login(
     conn: &mut AsyncPgConnection,
-    email: &str,
+    login: &Login,
 ) -> DbResult<Option<(UserId, Option<String>)>> {
-    let row = users::table
-        .filter(lower(users::email).eq(email.to_lowercase()).and(users::disabled_at.is_null()))
-        .select((users::id, users::password_hash))
-        .first(conn)
-        .await
-        .optional()?;
-    Ok(row)
+    let active = users::table.filter(users::disabled_at.is_null()).select((users::id, users::password_hash));
+    let text = login.text().to_lowercase();
+    Ok(match login {
+        Login::Email(_) => active.filter(lower(users::email).eq(text)).first(conn).await.optional()?,
+        Login::Handle(_) => active.filter(users::handle.eq(text)).first(conn).await.optional()?,
+    })
 }
 
 #[diesel::declare_sql_function]
 extern "SQL" {
-    fn lower(text: diesel::sql_types::Text) -> diesel::sql_types::Text;
+    fn lower(
+        text: diesel::sql_types::Nullable<diesel::sql_types::Text>,
+    ) -> diesel::sql_types::Nullable<diesel::sql_types::Text>;
 }
 
 /// The password hash of an account.
@@ -83,21 +108,26 @@ pub async fn password_hash(conn: &mut AsyncPgConnection, user: UserId) -> DbResu
 
 /// A new account.
 pub struct NewAccount {
-    pub email: String,
+    pub login: Login,
     pub name: String,
     pub role: Role,
     pub regions: Vec<RegionId>,
     pub password_hash: Option<String>,
 }
 
-/// Stores an account; `None` when the e-mail is taken.
+/// Stores an account; `None` when the e-mail or handle is taken.
 pub async fn add(conn: &mut AsyncPgConnection, new: NewAccount) -> DbResult<Option<UserId>> {
     let id = Uuid::now_v7();
+    let (email, handle) = match &new.login {
+        Login::Email(email) => (Some(email), None),
+        Login::Handle(handle) => (None, Some(handle)),
+    };
     let added = conn.transaction(async |conn| {
         diesel::insert_into(users::table)
             .values((
                 users::id.eq(id),
-                users::email.eq(&new.email),
+                users::email.eq(email),
+                users::handle.eq(handle),
                 users::name.eq(&new.name),
                 users::role.eq(new.role.to_string()),
                 users::password_hash.eq(&new.password_hash),
@@ -159,7 +189,8 @@ pub async fn set_password(conn: &mut AsyncPgConnection, user: UserId, hash: Stri
     Ok(stored.await?)
 }
 
-async fn revoke_all(conn: &mut AsyncPgConnection, user: UserId) -> QueryResult<()> {
+/// Ends all sessions of a person.
+pub async fn revoke_all(conn: &mut AsyncPgConnection, user: UserId) -> QueryResult<()> {
     diesel::update(sessions::table.filter(sessions::user_id.eq(user).and(sessions::revoked_at.is_null())))
         .set(sessions::revoked_at.eq(Utc::now()))
         .execute(conn)
@@ -168,11 +199,16 @@ async fn revoke_all(conn: &mut AsyncPgConnection, user: UserId) -> QueryResult<(
 }
 
 /// Opens a session with its first refresh token.
-pub async fn open_session(conn: &mut AsyncPgConnection, user: UserId, digest: Vec<u8>) -> DbResult<Uuid> {
+pub async fn open_session(
+    conn: &mut AsyncPgConnection,
+    user: UserId,
+    label: Option<&str>,
+    digest: Vec<u8>,
+) -> DbResult<Uuid> {
     let id = Uuid::now_v7();
     let opened = conn.transaction(async |conn| {
         diesel::insert_into(sessions::table)
-            .values((sessions::id.eq(id), sessions::user_id.eq(user)))
+            .values((sessions::id.eq(id), sessions::user_id.eq(user), sessions::label.eq(label)))
             .execute(conn)
             .await?;
         add_token(conn, id, digest).await
@@ -241,6 +277,10 @@ pub async fn rotate(conn: &mut AsyncPgConnection, old: Vec<u8>, new: Vec<u8>) ->
             .execute(conn)
             .await?;
         add_token(conn, session, new).await?;
+        diesel::update(sessions::table.find(session))
+            .set(sessions::last_used_at.eq(Utc::now()))
+            .execute(conn)
+            .await?;
         Ok::<_, Error>(Rotation::Rotated { user, session })
     });
     Ok(rotation.await?)
@@ -257,4 +297,25 @@ async fn revoke(conn: &mut AsyncPgConnection, session: Uuid) -> QueryResult<()> 
 /// Ends a session.
 pub async fn close_session(conn: &mut AsyncPgConnection, session: Uuid) -> DbResult<()> {
     Ok(revoke(conn, session).await?)
+}
+
+/// Ends one of a person's own sessions; `false`: it is not theirs, or ended already.
+pub async fn close_own_session(conn: &mut AsyncPgConnection, user: UserId, session: Uuid) -> DbResult<bool> {
+    let own =
+        sessions::table.find(session).filter(sessions::user_id.eq(user).and(sessions::revoked_at.is_null()));
+    Ok(diesel::update(own).set(sessions::revoked_at.eq(Utc::now())).execute(conn).await? > 0)
+}
+
+/// A session: id, what the device calls itself, when it was opened and used last.
+pub type SessionRow = (Uuid, Option<String>, DateTime<Utc>, DateTime<Utc>);
+
+/// A person's sessions, the one used last first.
+pub async fn sessions(conn: &mut AsyncPgConnection, user: UserId) -> DbResult<Vec<SessionRow>> {
+    Ok(sessions::table
+        .filter(sessions::user_id.eq(user).and(sessions::revoked_at.is_null()))
+        .order((sessions::last_used_at.desc(), sessions::id))
+        .select((sessions::id, sessions::label, sessions::created_at, sessions::last_used_at))
+        .limit(200)
+        .load(conn)
+        .await?)
 }

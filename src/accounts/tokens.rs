@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::UserId;
+use super::{UserId, factors::Vault};
 use crate::secrets;
 
 /// Seconds that an access token is good for.
@@ -39,6 +39,7 @@ pub struct TokenKey {
     encoding: EncodingKey,
     decoding: DecodingKey,
     validation: Validation,
+    vault: Vault,
 }
 
 impl TokenKey {
@@ -54,12 +55,18 @@ impl TokenKey {
             encoding: EncodingKey::from_secret(secret),
             decoding: DecodingKey::from_secret(secret),
             validation,
+            vault: Vault::new(secret),
         })
     }
 
     /// The key given (base64), or the one kept in `token.key` of the data directory, made when missing.
     pub fn load(given: Option<&str>, data_dir: &Path) -> anyhow::Result<Self> {
         Self::new(&secrets::load(given, data_dir, "token.key")?)
+    }
+
+    /// What keeps the secrets of second factors from who has the database alone.
+    pub fn vault(&self) -> &Vault {
+        &self.vault
     }
 
     /// Signs an access token.

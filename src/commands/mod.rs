@@ -68,8 +68,9 @@ enum VerifyCommand {
 enum UserCommand {
     /// Make an account; its password is read from BAQYLAU_PASSWORD, or made and printed once
     Add {
+        /// Without one the account is pseudonymous: it signs in by a handle that is made
         #[arg(long)]
-        email: String,
+        email: Option<String>,
         #[arg(long)]
         role: Role,
         /// Region code; may be given again

@@ -4,7 +4,7 @@ use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
-    accounts::{Role, password, routes::made_password, store, tokens::TokenKey},
+    accounts::{Login, Role, password, routes::made_password, store, tokens::TokenKey},
     app,
     config::{Service, Storage},
     db::{self, Pool, embedded::Cluster},
@@ -71,7 +71,7 @@ async fn ensure_admin(pool: &Pool, settings: &Service) -> anyhow::Result<()> {
     let password = settings.admin_password.clone().or_else(|| made.clone()).unwrap_or_default();
     let email = settings.admin_email.clone();
     let new = store::NewAccount {
-        email: email.clone(),
+        login: Login::Email(email.clone()),
         name: "Administrator".to_owned(),
         role: Role::Admin,
         regions: Vec::new(),

@@ -28,15 +28,18 @@ diesel::table! {
 }
 diesel::table! {
     users (id) {
-        id -> Uuid, email -> Text, name -> Text, role -> Text, password_hash -> Nullable<Text>,
-        disabled_at -> Nullable<Timestamptz>, created_at -> Timestamptz,
+        id -> Uuid, email -> Nullable<Text>, name -> Text, role -> Text, password_hash -> Nullable<Text>,
+        disabled_at -> Nullable<Timestamptz>, created_at -> Timestamptz, handle -> Nullable<Text>,
     }
 }
 diesel::table! {
     user_regions (user_id, region_id) { user_id -> Uuid, region_id -> Int2, }
 }
 diesel::table! {
-    sessions (id) { id -> Uuid, user_id -> Uuid, created_at -> Timestamptz, revoked_at -> Nullable<Timestamptz>, }
+    sessions (id) {
+        id -> Uuid, user_id -> Uuid, created_at -> Timestamptz, revoked_at -> Nullable<Timestamptz>,
+        label -> Nullable<Text>, last_used_at -> Timestamptz,
+    }
 }
 diesel::table! {
     refresh_tokens (digest) { digest -> Bytea, session_id -> Uuid, expires_at -> Timestamptz, used_at -> Nullable<Timestamptz>, }
@@ -168,6 +171,18 @@ diesel::table! {
 diesel::table! {
     upload_parts (upload_id, start) { upload_id -> Uuid, start -> Int8, length -> Int8, object_key -> Text, }
 }
+diesel::table! {
+    second_factors (user_id) { user_id -> Uuid, secret -> Bytea, confirmed_at -> Nullable<Timestamptz>, last_step -> Int8, }
+}
+diesel::table! {
+    recovery_codes (digest) { digest -> Bytea, user_id -> Uuid, }
+}
+diesel::table! {
+    invitations (id) {
+        id -> Uuid, digest -> Bytea, role -> Text, regions -> Array<Int2>, invited_by -> Uuid, created_at -> Timestamptz,
+        expires_at -> Timestamptz, used_by -> Nullable<Uuid>, revoked_at -> Nullable<Timestamptz>,
+    }
+}
 diesel::allow_tables_to_appear_in_same_query!(evidence, blobs);
 diesel::allow_tables_to_appear_in_same_query!(
     records,
@@ -176,6 +191,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     detentions,
     record_versions,
     sealed_persons,
+    second_factors,
     users,
     sessions,
     user_regions,

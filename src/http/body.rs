@@ -218,7 +218,10 @@ fn escape(step: &str) -> String {
 }
 
 fn add_rules(errors: &ValidationErrors, at: &str, faults: &mut Faults) {
-    for (field, kind) in errors.errors() {
+    // In one order, whatever the map has.
+    let mut fields: Vec<_> = errors.errors().iter().collect();
+    fields.sort_unstable_by_key(|(field, _)| (*field).clone());
+    for (field, kind) in fields {
         let pointer = format!("{at}/{field}");
         match kind {
             ValidationErrorsKind::Field(errors) => {

@@ -22,7 +22,13 @@ pub enum Kind {
     Invalid,
     Unauthenticated,
     Credentials,
+    /// The password was right; a code of the second factor is needed too.
+    SecondFactor,
     TokenReused,
+    /// A second factor has to be set up first.
+    SecondFactorMissing,
+    /// An invitation that is used, expired, revoked or none.
+    Invitation,
     Forbidden,
     NotFound,
     Method,
@@ -55,8 +61,11 @@ impl Kind {
         match self {
             Self::Malformed => StatusCode::BAD_REQUEST,
             Self::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Unauthenticated | Self::Credentials | Self::TokenReused => StatusCode::UNAUTHORIZED,
-            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::Unauthenticated | Self::Credentials | Self::SecondFactor | Self::TokenReused => {
+                StatusCode::UNAUTHORIZED
+            }
+            Self::Forbidden | Self::SecondFactorMissing => StatusCode::FORBIDDEN,
+            Self::Invitation => StatusCode::GONE,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,

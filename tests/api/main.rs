@@ -10,6 +10,8 @@ mod ledger;
 mod operations;
 mod places;
 mod records;
+mod safety;
 mod sealing;
 mod submissions;
 mod support;
+mod tus_client;

@@ -72,7 +72,7 @@ extern "C" fn stop() {
 }
 
 async fn add_people(pool: &Pool) {
-    use baqylau::accounts::{Role, password, store};
+    use baqylau::accounts::{Login, Role, password, store};
     let hash = password::hash(PASSWORD.to_owned()).await;
     let mut conn = pool.get().await.unwrap();
     let directory = baqylau::places::store::load(&mut conn).await.unwrap();
@@ -86,7 +86,7 @@ async fn add_people(pool: &Pool) {
         ("ulytau", Role::Coordinator, vec![region("KZ-62")]),
     ] {
         let new = store::NewAccount {
-            email: format!("{name}@example.org"),
+            login: Login::Email(format!("{name}@example.org")),
             name: name.to_owned(),
             role,
             regions,
@@ -128,6 +128,7 @@ impl App {
             admin_password: None,
             token_key: None,
             ledger: LedgerSettings { ledger_name: "test/ledger".to_owned(), ledger_key: None },
+            require_second_factor: false,
             index_key: Some(INDEX_KEY.to_owned()),
             evidence: EvidenceSettings {
                 evidence_url: None,
@@ -207,6 +208,18 @@ pub struct Person<'a> {
     app: &'a App,
     pub token: Option<String>,
     pub tokens: Value,
+}
+
+impl<'a> Person<'a> {
+    /// Whoever holds an access token.
+    pub fn with_token(app: &'a App, token: &str) -> Self {
+        Self { app, token: Some(token.to_owned()), tokens: Value::Null }
+    }
+
+    /// As [`Person::post`], for somebody who is named for one request only.
+    pub async fn post_owned(self, path: &str, body: Value) -> Answer {
+        self.post(path, body).await
+    }
 }
 
 impl Person<'_> {
