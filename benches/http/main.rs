@@ -19,6 +19,7 @@ use baqylau::{
         embedded::{Cluster, Options},
     },
     exports::{domain::Format, store as exports},
+    ledger::{Entry, Receipt, VersionEntry, note::NoteSigner},
     records::{RecordKind, filter::Filter},
     seeds,
 };
@@ -47,6 +48,7 @@ async fn main() -> anyhow::Result<()> {
     let rows = number("--rows", 1_000_000);
     let bench = Bench::start(number("--seconds", 10)).await?;
     bench.submissions().await?;
+    bench.ledger().await?;
     bench.fill(10_000).await?;
     let small = bench.reads("10 thousand").await?;
     bench.fill(rows).await?;
@@ -144,6 +146,52 @@ impl Bench {
         Ok(())
     }
 
+    /// Submissions with the ledger beside submissions without it: what its statements and its worker cost, by
+    /// turns in one run; and what committing and signing cost the processor, which both have.
+    async fn ledger(&self) -> anyhow::Result<()> {
+        let client = self.pool.dedicated().await?;
+        let (mut with, mut without) = (Vec::new(), Vec::new());
+        for _ in 0..3 {
+            with.push(self.load().run(load::submission).await?.rate);
+            client
+                .batch_execute("CREATE RULE ledger_off AS ON INSERT TO ledger_queue DO INSTEAD NOTHING")
+                .await?;
+            without.push(self.load().run(load::submission).await?.rate);
+            client.batch_execute("DROP RULE ledger_off ON ledger_queue").await?;
+        }
+        let middle = |rates: &mut Vec<f64>| {
+            rates.sort_by(f64::total_cmp);
+            rates[rates.len() / 2]
+        };
+        let (with, without) = (middle(&mut with), middle(&mut without));
+        println!(
+            "| submissions with the ledger; without its statements and worker | {with:.0}/s | {without:.0}/s | {:.2} |",
+            with / without
+        );
+        let signer = NoteSigner::new("bench/ledger", &[1; 32]);
+        let entry = |n: u128| {
+            Entry::RecordVersion(VersionEntry {
+                record: "violation".into(),
+                id: uuid::Uuid::from_u128(n),
+                version: 1,
+                action: "submitted".into(),
+                status: "submitted".into(),
+                by: uuid::Uuid::from_u128(1),
+                at: "2019-06-09T08:30:00.000000Z".into(),
+                note: None,
+                duplicate_of: None,
+                content_sha256: Some("ab".repeat(32)),
+            })
+        };
+        let started = Instant::now();
+        const TURNS: u32 = 5000;
+        for n in 0..TURNS {
+            std::hint::black_box(Receipt::promise(entry(n.into()), &[2; 32], &signer));
+        }
+        println!("| committing to an entry and signing its receipt | {:?} | | |", started.elapsed() / TURNS);
+        Ok(())
+    }
+
     /// Brings the table to `rows` records.
     async fn fill(&self, rows: u64) -> anyhow::Result<()> {
         let client = self.pool.dedicated().await?;
@@ -151,7 +199,9 @@ impl Bench {
         if rows as i64 <= have {
             // The submissions made more than the small size: start anew.
             client
-                .batch_execute("TRUNCATE records, violations, record_versions, counts, count_deltas CASCADE")
+                .batch_execute(
+                    "TRUNCATE records, violations, record_versions, counts, count_deltas, ledger_queue CASCADE",
+                )
                 .await?;
             client.batch_execute(&sql::fill(rows as i64)).await?;
         } else {
