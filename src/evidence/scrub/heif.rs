@@ -42,14 +42,16 @@ fn items(bytes: &[u8], meta: &Found, size: u64, edits: &mut Vec<Edit>) -> Result
     let (places, _) = inside(b"iloc").ok_or(ScrubError::Form)?;
     let data = inside(b"idat").map(|(_, found)| found.inside.clone());
     for (item, extents) in locations(places, data.as_ref())? {
-        if !strange.contains(&item) {
-            continue;
-        }
-        for extent in extents {
+        let Some((_, is_exif)) = strange.iter().find(|(id, _)| *id == item) else { continue };
+        for (i, extent) in extents.into_iter().enumerate() {
+            let length = extent.end - extent.start;
             if extent.end > size {
                 return Err(ScrubError::Form);
             }
-            if !extent.is_empty() {
+            if *is_exif && i == 0 && length >= NO_EXIF.len() as u64 {
+                let zeros = length - NO_EXIF.len() as u64;
+                edits.push(Edit { at: extent.start, remove: length, insert: NO_EXIF.to_vec(), zeros });
+            } else if length > 0 {
                 edits.push(Edit::blank(extent));
             }
         }
@@ -60,8 +62,11 @@ fn items(bytes: &[u8], meta: &Found, size: u64, edits: &mut Vec<Edit>) -> Result
     Ok(())
 }
 
-/// The items that are no picture and no part of one.
-fn strange_items(info: &[u8], bytes: &[u8], base: u64, of: &Found) -> Result<Vec<u64>, ScrubError> {
+/// An Exif item that says nothing: some viewers refuse a picture whose Exif is none at all.
+const NO_EXIF: &[u8; 18] = b"\0\0\0\0MM\0*\0\0\0\x08\0\0\0\0\0\0";
+
+/// The items that are no picture and no part of one, and whether each is Exif.
+fn strange_items(info: &[u8], bytes: &[u8], base: u64, of: &Found) -> Result<Vec<(u64, bool)>, ScrubError> {
     let version = *info.first().ok_or(ScrubError::Form)?;
     let head = 4 + if version == 0 { 2 } else { 4 };
     let mut strange = Vec::new();
@@ -78,7 +83,7 @@ fn strange_items(info: &[u8], bytes: &[u8], base: u64, of: &Found) -> Result<Vec
         let picture: &[&[u8]] =
             &[b"hvc1", b"hev1", b"lhv1", b"av01", b"avc1", b"jpeg", b"grid", b"iden", b"iovl", b"tmap"];
         if !picture.contains(&kind) {
-            strange.push(item);
+            strange.push((item, kind == b"Exif"));
         }
     }
     Ok(strange)
@@ -144,16 +149,18 @@ mod tests {
         let build = |at: u32| {
             let iinf = make(b"iinf", &[vec![0, 0, 0, 0, 0, 2], entry(1, b"hvc1"), entry(2, b"Exif")]);
             let iloc =
-                make(b"iloc", &[vec![0, 0, 0, 0, 0x44, 0, 0, 2], place(1, at, 6), place(2, at + 6, 9)]);
+                make(b"iloc", &[vec![0, 0, 0, 0, 0x44, 0, 0, 2], place(1, at, 6), place(2, at + 6, 22)]);
             make(b"meta", &[vec![0; 4], make(b"hdlr", &[vec![0; 24]]), iinf, iloc])
         };
         let at = (ftyp.len() + build(0).len() + 8) as u32;
-        let bytes = [ftyp, build(at), make(b"mdat", &[b"pixels".to_vec(), b"GPS 43.23".to_vec()])].concat();
+        let bytes =
+            [ftyp, build(at), make(b"mdat", &[b"pixels".to_vec(), b"GPS 43.238949 76.8897 ".to_vec()])]
+                .concat();
         let (_dir, objects) = temporary();
         objects.put("x", bytes.clone().into()).await.unwrap();
         let source = Source { objects: &objects, key: "x", size: bytes.len() as u64 };
         let copy = applied(&bytes, &edits(&source).await.unwrap());
-        assert_eq!(copy, bytes.iter().take(bytes.len() - 9).copied().chain([0; 9]).collect::<Vec<_>>());
-        assert!(copy.ends_with(b"pixels\0\0\0\0\0\0\0\0\0"));
+        assert_eq!(copy[..bytes.len() - 22], bytes[..bytes.len() - 22]);
+        assert!(copy.ends_with(&[b"pixels".as_slice(), NO_EXIF, &[0; 4]].concat()));
     }
 }
