@@ -28,7 +28,7 @@ use crate::{
     http::{health, limits, limits::Limits, middleware, problem::ProblemBody},
     ledger::{self, Ledger, sequencer},
     places::{self, directory::Places},
-    protocols::domain::Protocol,
+    protocols::{self, domain::Protocol},
     records::{self, intake::Intake},
     sealing::{self, IndexKey, Sealer},
     submissions,
@@ -52,7 +52,7 @@ use crate::{
         accounts::safety::panic_by_password, accounts::safety::panic_for, accounts::safety::reset_factor,
         accounts::invitation_routes::accept, accounts::invitation_routes::invite, accounts::invitation_routes::list,
         accounts::invitation_routes::revoke,
-        places::routes::elections, places::routes::regions, places::routes::cities,
+        places::routes::elections, places::routes::add_candidate, places::routes::regions, places::routes::cities,
         places::routes::polling_stations,
         submissions::submit,
         documents::routes::sources, documents::routes::add_source, documents::routes::claims,
@@ -67,6 +67,7 @@ use crate::{
         detentions::routes::sealed_persons,
         sealing::routes::recipients, sealing::routes::add_recipient, sealing::routes::retire_recipient,
         sealing::routes::reads,
+        protocols::reading_routes::read, protocols::reading_routes::state,
         evidence::upload_routes::options, evidence::upload_routes::create, evidence::upload_routes::head,
         evidence::upload_routes::append, evidence::upload_routes::terminate,
         evidence::routes::list, evidence::routes::one, evidence::routes::receipt, evidence::routes::original,
@@ -149,6 +150,7 @@ fn routes(config: &mut ServiceConfig) {
                 .service(accounts::invitation_routes::list)
                 .service(accounts::invitation_routes::revoke)
                 .service(places::routes::elections)
+                .service(places::routes::add_candidate)
                 .service(places::routes::regions)
                 .service(places::routes::cities)
                 .service(places::routes::polling_stations)
@@ -182,6 +184,8 @@ fn routes(config: &mut ServiceConfig) {
                 .service(aggregates::routes::aggregates)
                 .service(aggregates::routes::public_aggregates)
                 .service(exports::routes::export)
+                .service(protocols::reading_routes::read)
+                .service(protocols::reading_routes::state)
                 .configure(evidence::upload_routes::configure)
                 .service(evidence::routes::list)
                 .service(evidence::routes::one)

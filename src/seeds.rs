@@ -95,6 +95,9 @@ struct ElectionSeed {
     kind: String,
     date: NaiveDate,
     names: Names,
+    /// In the order in which they are listed.
+    #[serde(default)]
+    candidates: Vec<Names>,
 }
 
 /// How many of each were new.
@@ -279,6 +282,14 @@ async fn load_places(conn: &mut AsyncPgConnection, seed: &Seed) -> anyhow::Resul
                 .on_conflict_do_nothing()
                 .execute(conn)
                 .await?;
+            let id: i16 = elections::table
+                .filter(elections::slug.eq(&election.id))
+                .select(elections::id)
+                .first(conn)
+                .await?;
+            for (names, number) in election.candidates.iter().zip(1..) {
+                places::store::add_candidate(conn, id, number, names).await?;
+            }
         }
         anyhow::Ok(added)
     })

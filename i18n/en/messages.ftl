@@ -65,3 +65,4 @@ problem-second-factor = A code of the second factor is needed
 problem-second-factor-missing = Set up a second factor first
 problem-invitation = This invitation is not good any more
 fault-wrong_code = This code is not the one shown now
+fault-more_than_members = More signatures than members of the commission

@@ -65,3 +65,4 @@ problem-second-factor = Екінші фактор коды керек
 problem-second-factor-missing = Алдымен екінші факторды қосыңыз
 problem-invitation = Бұл шақыру енді жарамсыз
 fault-wrong_code = Қазір көрсетілген код басқа
+fault-more_than_members = Қол саны комиссия мүшелерінен көп

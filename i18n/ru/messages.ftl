@@ -65,3 +65,4 @@ problem-second-factor = Нужен код второго фактора
 problem-second-factor-missing = Сначала подключите второй фактор
 problem-invitation = Это приглашение больше не действует
 fault-wrong_code = Сейчас показан другой код
+fault-more_than_members = Подписей больше, чем членов комиссии

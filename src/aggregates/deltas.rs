@@ -40,7 +40,7 @@ struct Row {
 }
 
 /// Writes that `n` records more (or fewer) stand in each cell; what cancels out is not written.
-pub async fn write(conn: &mut AsyncPgConnection, changes: Vec<(Cell, i32)>) -> DbResult<()> {
+pub async fn write(mut conn: &AsyncPgConnection, changes: Vec<(Cell, i32)>) -> DbResult<()> {
     let mut sums: BTreeMap<Cell, i32> = BTreeMap::new();
     for (cell, n) in changes {
         *sums.entry(cell).or_default() += n;
@@ -62,8 +62,8 @@ pub async fn write(conn: &mut AsyncPgConnection, changes: Vec<(Cell, i32)>) -> D
         .collect();
     match rows.as_slice() {
         [] => 0,
-        [row] => diesel::insert_into(count_deltas::table).values(row).execute(conn).await?,
-        rows => diesel::insert_into(count_deltas::table).values(rows).execute(conn).await?,
+        [row] => diesel::insert_into(count_deltas::table).values(row).execute(&mut conn).await?,
+        rows => diesel::insert_into(count_deltas::table).values(rows).execute(&mut conn).await?,
     };
     Ok(())
 }

@@ -87,7 +87,9 @@ diesel::table! {
         election_id -> Int2, record_id -> Uuid, voters_on_list -> Nullable<Int4>, ballots_received -> Nullable<Int4>,
         issued_in_station -> Nullable<Int4>, issued_mobile -> Nullable<Int4>, spoiled -> Nullable<Int4>,
         unused -> Nullable<Int4>, found_in_boxes -> Nullable<Int4>, invalid -> Nullable<Int4>,
-        signed -> Nullable<Bool>, stamped -> Nullable<Bool>, votes -> Jsonb,
+        signed -> Nullable<Bool>, stamped -> Nullable<Bool>, votes -> Jsonb, against_all -> Nullable<Int4>,
+        copy_number -> Nullable<Int4>, signatures -> Nullable<Int4>, commission_size -> Nullable<Int4>,
+        handed_out_at -> Nullable<Timestamptz>, failed_checks -> Array<Text>,
     }
 }
 diesel::table! {
@@ -182,6 +184,14 @@ diesel::table! {
         id -> Uuid, digest -> Bytea, role -> Text, regions -> Array<Int2>, invited_by -> Uuid, created_at -> Timestamptz,
         expires_at -> Timestamptz, used_by -> Nullable<Uuid>, revoked_at -> Nullable<Timestamptz>,
     }
+}
+diesel::table! {
+    candidates (election_id, number) {
+        election_id -> Int2, number -> Int2, name_kk -> Text, name_ru -> Text, name_en -> Text, source_id -> Nullable<Int4>,
+    }
+}
+diesel::table! {
+    sheet_readings (id) { id -> Uuid, evidence_id -> Uuid, reader_id -> Uuid, figures -> Jsonb, at -> Timestamptz, }
 }
 diesel::allow_tables_to_appear_in_same_query!(evidence, blobs);
 diesel::allow_tables_to_appear_in_same_query!(

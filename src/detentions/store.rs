@@ -34,7 +34,7 @@ struct Row {
 }
 
 impl DetailsTable for Detention {
-    async fn insert(conn: &mut AsyncPgConnection, rows: Vec<(ElectionId, Uuid, &Self)>) -> QueryResult<()> {
+    async fn insert(mut conn: &AsyncPgConnection, rows: Vec<(ElectionId, Uuid, &Self)>) -> QueryResult<()> {
         let seals: Vec<_> =
             rows.iter().filter_map(|(election, id, it)| Some((*election, *id, it.seal.as_ref()?))).collect();
         let rows: Vec<Row> = (rows.into_iter())
@@ -54,7 +54,7 @@ impl DetailsTable for Detention {
                 person_commitment: it.person_commitment.clone(),
             })
             .collect();
-        diesel::insert_into(detentions::table).values(&rows).execute(conn).await?;
+        diesel::insert_into(detentions::table).values(&rows).execute(&mut conn).await?;
         for (election, id, seal) in seals {
             sealing::store::put(conn, election, id, seal).await?;
         }

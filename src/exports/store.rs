@@ -25,7 +25,7 @@ fn select(kind: RecordKind, filter: &Filter, scope: &Scope, neutralised: bool) -
     let (table, own) = own_columns(kind);
     let columns: Vec<String> = (SHARED_COLUMNS.iter().chain(own))
         .map(|(name, sql)| match *name {
-            "occurred_at" | "received_at" | "custody_since" => {
+            "occurred_at" | "received_at" | "custody_since" | "handed_out_at" => {
                 format!(r#"to_char({sql} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS {name}"#)
             }
             name if neutralised && FREE_TEXT.contains(&name) => {

@@ -18,14 +18,21 @@ use crate::db::{
 /// Commitments that one transaction gives their places at most.
 const BATCH: i64 = 8192;
 
-/// Writes commitments beside the data that they commit to, in the transaction of `conn`.
-pub async fn enqueue(conn: &mut AsyncPgConnection, commitments: Vec<Vec<u8>>) -> DbResult<()> {
-    let rows: Vec<_> = commitments.into_iter().map(|it| ledger_queue::commitment.eq(it)).collect();
-    match rows.as_slice() {
-        [] => 0,
-        [row] => diesel::insert_into(ledger_queue::table).values(row).execute(conn).await?,
-        rows => diesel::insert_into(ledger_queue::table).values(rows).execute(conn).await?,
-    };
+#[diesel::declare_sql_function]
+extern "SQL" {
+    fn unnest(values: sql_types::Array<sql_types::Bytea>) -> sql_types::Bytea;
+}
+
+/// Writes commitments beside the data that they commit to, in the transaction of `conn`. One statement
+/// however many there are, so that it is prepared once.
+pub async fn enqueue(mut conn: &AsyncPgConnection, commitments: Vec<Vec<u8>>) -> DbResult<()> {
+    if !commitments.is_empty() {
+        diesel::select(unnest(commitments))
+            .insert_into(ledger_queue::table)
+            .into_columns(ledger_queue::commitment)
+            .execute(&mut conn)
+            .await?;
+    }
     Ok(())
 }
 

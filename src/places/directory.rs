@@ -8,7 +8,7 @@ use std::{
 
 use chrono::{NaiveDate, Utc};
 
-use super::{City, CityId, Election, ElectionId, Place, Region, RegionId, RegionReach, fold, store};
+use super::{City, CityId, Election, ElectionId, Names, Place, Region, RegionId, RegionReach, fold, store};
 use crate::{
     db::{DbResult, Pool},
     faults::Faults,
@@ -23,6 +23,7 @@ pub struct Directory {
     /// The ids of source documents by slug.
     pub sources: HashMap<String, i32>,
     names: HashMap<String, Vec<CityId>>,
+    candidates: HashMap<String, String>,
     codes: HashMap<String, RegionId>,
 }
 
@@ -50,7 +51,19 @@ impl Directory {
                 codes.insert(fold(name), region.id);
             }
         }
-        Self { elections, regions, cities, sources, names, codes }
+        let mut candidates = HashMap::new();
+        for candidate in elections.iter().flat_map(|election| &election.candidates) {
+            let Names { kk, ru, en } = &candidate.names;
+            for name in [kk, ru, en] {
+                candidates.insert(fold(name), kk.clone());
+            }
+        }
+        Self { elections, regions, cities, sources, names, candidates, codes }
+    }
+
+    /// The one name under which a candidate is kept, asked for by any of theirs.
+    pub fn candidate_name(&self, name: &str) -> Option<String> {
+        self.candidates.get(&fold(name.trim())).cloned()
     }
 
     pub fn election(&self, slug: &str) -> Option<&Election> {

@@ -25,6 +25,15 @@ pub struct Election {
     pub kind: String,
     pub held_on: NaiveDate,
     pub names: Names,
+    /// In the order in which they are listed.
+    pub candidates: Vec<Candidate>,
+}
+
+/// Who stands in an election.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    pub number: i16,
+    pub names: Names,
 }
 
 /// An oblast or a city of republican rank; its code is the one of ISO 3166-2:KZ in force now.

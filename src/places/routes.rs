@@ -1,15 +1,19 @@
 //! `/elections`, `/regions`, `/cities`, `/polling-stations`.
 
-use actix_web::{HttpResponse, get, web::Data};
+use actix_web::{
+    HttpResponse, get, post,
+    web::{Data, Path},
+};
 use chrono::NaiveDate;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use validator::Validate;
 
 use super::{City, Directory, Election, Names, Region, directory::Places, store};
 use crate::{
     accounts::Caller,
     db::Pool,
-    http::{Answer, query, query::Query},
+    http::{Answer, Kind, Problem, body::Json, query, query::Query},
 };
 
 #[derive(Serialize, ToSchema)]
@@ -19,6 +23,17 @@ pub struct ElectionView {
     kind: String,
     date: NaiveDate,
     names: Names,
+    candidates: Vec<CandidateView>,
+}
+
+/// Who stands in an election.
+#[derive(Default, Serialize, Deserialize, Validate, ToSchema)]
+pub struct CandidateView {
+    /// The place in the list.
+    #[validate(required, range(min = 1, max = 1000))]
+    number: Option<i16>,
+    #[validate(required)]
+    names: Option<Names>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -76,8 +91,41 @@ pub async fn elections(places: Data<Places>) -> HttpResponse {
         kind: election.kind.clone(),
         date: election.held_on,
         names: election.names.clone(),
+        candidates: (election.candidates.iter())
+            .map(|it| CandidateView { number: Some(it.number), names: Some(it.names.clone()) })
+            .collect(),
     };
     HttpResponse::Ok().json(places.get().await.elections.iter().map(view).collect::<Vec<_>>())
+}
+
+/// Adds a candidate. Votes in sheets are then kept under the candidate's Kazakh name, by whichever of the
+/// three they are stated.
+#[utoipa::path(tag = "places", path = "/api/v1/elections/{id}/candidates", security(("token" = [])), params(("id" = String, Path)),
+    request_body = CandidateView, responses((status = 201, body = CandidateView), (status = 409, description = "The number is taken")))]
+#[post("/elections/{id}/candidates")]
+pub async fn add_candidate(
+    caller: Caller,
+    id: Path<String>,
+    body: Json<CandidateView>,
+    pool: Data<Pool>,
+    places: Data<Places>,
+) -> Answer {
+    caller.require_admin()?;
+    let directory = places.get().await;
+    let election = directory.election(&id).ok_or_else(|| Problem::new(Kind::NotFound))?.id;
+    let (Some(number), Some(names)) = (body.0.number, &body.0.names) else {
+        return Err(Problem::fault("/number", "required"));
+    };
+    for (pointer, name) in [("/names/kk", &names.kk), ("/names/ru", &names.ru), ("/names/en", &names.en)] {
+        if name.trim().is_empty() || name.chars().count() > 200 {
+            return Err(Problem::fault(pointer, "required"));
+        }
+    }
+    if !store::add_candidate(&mut *pool.get().await?, election, number, names).await? {
+        return Err(Problem::new(Kind::Taken));
+    }
+    places.refresh().await?;
+    Ok(HttpResponse::Created().json(body.0))
 }
 
 /// All regions, those of the past too; `on` keeps those of one day.

@@ -6,10 +6,12 @@ use chrono::NaiveDate;
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use super::{City, Directory, Election, ElectionId, Names, Region, RegionId, directory};
+use super::{Candidate, City, Directory, Election, ElectionId, Names, Region, RegionId, directory};
 use crate::db::{
     DbResult,
-    schema::{cities, city_regions, elections, place_aliases, polling_stations, regions, sources},
+    schema::{
+        candidates, cities, city_regions, elections, place_aliases, polling_stations, regions, sources,
+    },
     stored,
 };
 
@@ -44,8 +46,24 @@ pub async fn load(conn: &mut AsyncPgConnection) -> DbResult<Directory> {
         .order(elections::held_on)
         .load(conn)
         .await?;
+    let standing: Vec<(i16, i16, NameRow)> = candidates::table
+        .select((
+            candidates::election_id,
+            candidates::number,
+            (candidates::name_kk, candidates::name_ru, candidates::name_en),
+        ))
+        .order((candidates::election_id, candidates::number))
+        .load(conn)
+        .await?;
+    let mut of_election: HashMap<i16, Vec<Candidate>> = HashMap::new();
+    for (election, number, name) in standing {
+        of_election.entry(election).or_default().push(Candidate { number, names: names(name) });
+    }
     let elections = (rows.into_iter())
-        .map(|(id, slug, kind, held_on, name)| Election { id, slug, kind, held_on, names: names(name) })
+        .map(|(id, slug, kind, held_on, name)| {
+            let candidates = of_election.remove(&id).unwrap_or_default();
+            Election { id, slug, kind, held_on, names: names(name), candidates }
+        })
         .collect();
 
     type RegionRow = (i16, String, String, NameRow, String, Option<NaiveDate>, Option<NaiveDate>);
@@ -133,7 +151,7 @@ pub struct Station {
 }
 
 /// Makes stations known that records name for the first time.
-pub async fn report_stations(conn: &mut AsyncPgConnection, mut stations: Vec<Station>) -> DbResult<()> {
+pub async fn report_stations(mut conn: &AsyncPgConnection, mut stations: Vec<Station>) -> DbResult<()> {
     // In one order, so that two transactions never wait for each other.
     stations.sort();
     stations
@@ -142,7 +160,7 @@ pub async fn report_stations(conn: &mut AsyncPgConnection, mut stations: Vec<Sta
         diesel::insert_into(polling_stations::table)
             .values(&stations)
             .on_conflict_do_nothing()
-            .execute(conn)
+            .execute(&mut conn)
             .await?;
     }
     Ok(())
@@ -185,4 +203,25 @@ pub async fn stations(conn: &mut AsyncPgConnection, filter: StationFilter) -> Db
     }
     let order = (dsl::election_id, dsl::region_id, dsl::number);
     Ok(query.order(order).limit(filter.limit).load(conn).await?)
+}
+
+/// Adds a candidate; `false` when the number is taken.
+pub async fn add_candidate(
+    conn: &mut AsyncPgConnection,
+    election: ElectionId,
+    number: i16,
+    names: &Names,
+) -> DbResult<bool> {
+    let added = diesel::insert_into(candidates::table)
+        .values((
+            candidates::election_id.eq(election),
+            candidates::number.eq(number),
+            candidates::name_kk.eq(&names.kk),
+            candidates::name_ru.eq(&names.ru),
+            candidates::name_en.eq(&names.en),
+        ))
+        .on_conflict_do_nothing()
+        .execute(conn)
+        .await?;
+    Ok(added > 0)
 }

@@ -1,4 +1,8 @@
 //! Tally sheets of polling stations.
 
 pub mod domain;
+pub mod figures;
+pub mod reading;
+pub mod reading_routes;
+pub mod reading_store;
 mod store;

@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
 use diesel::{pg::Pg, prelude::*};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use super::domain::Protocol;
+use super::{domain::Protocol, figures::Figures};
 use crate::{
     db::{DbError, DbResult, schema::protocols, stored},
     places::ElectionId,
@@ -29,28 +30,40 @@ struct Row {
     signed: Option<bool>,
     stamped: Option<bool>,
     votes: serde_json::Value,
+    against_all: Option<i32>,
+    copy_number: Option<i32>,
+    signatures: Option<i32>,
+    commission_size: Option<i32>,
+    handed_out_at: Option<DateTime<Utc>>,
+    failed_checks: Vec<String>,
 }
 
 impl DetailsTable for Protocol {
-    async fn insert(conn: &mut AsyncPgConnection, rows: Vec<(ElectionId, Uuid, &Self)>) -> QueryResult<()> {
+    async fn insert(mut conn: &AsyncPgConnection, rows: Vec<(ElectionId, Uuid, &Self)>) -> QueryResult<()> {
         let rows: Vec<Row> = (rows.into_iter())
             .map(|(election_id, record_id, it)| Row {
                 election_id,
                 record_id,
-                voters_on_list: it.voters_on_list,
-                ballots_received: it.ballots_received,
-                issued_in_station: it.issued_in_station,
-                issued_mobile: it.issued_mobile,
-                spoiled: it.spoiled,
-                unused: it.unused,
-                found_in_boxes: it.found_in_boxes,
-                invalid: it.invalid,
+                voters_on_list: it.figures.voters_on_list,
+                ballots_received: it.figures.ballots_received,
+                issued_in_station: it.figures.issued_in_station,
+                issued_mobile: it.figures.issued_mobile,
+                spoiled: it.figures.spoiled,
+                unused: it.figures.unused,
+                found_in_boxes: it.figures.found_in_boxes,
+                invalid: it.figures.invalid,
                 signed: it.signed,
                 stamped: it.stamped,
-                votes: serde_json::to_value(&it.votes).expect("votes are JSON"),
+                votes: serde_json::to_value(&it.figures.votes).expect("votes are JSON"),
+                against_all: it.figures.against_all,
+                copy_number: it.copy_number,
+                signatures: it.signatures,
+                commission_size: it.commission_size,
+                handed_out_at: it.handed_out_at,
+                failed_checks: it.figures.failed().into_iter().map(str::to_owned).collect(),
             })
             .collect();
-        diesel::insert_into(protocols::table).values(&rows).execute(conn).await?;
+        diesel::insert_into(protocols::table).values(&rows).execute(&mut conn).await?;
         Ok(())
     }
 
@@ -79,18 +92,26 @@ impl DetailsTable for Protocol {
             .map(|row| {
                 let sheet = Self {
                     copy_held_by: stored(&facets[&row.record_id].category)?,
-                    voters_on_list: row.voters_on_list,
-                    ballots_received: row.ballots_received,
-                    issued_in_station: row.issued_in_station,
-                    issued_mobile: row.issued_mobile,
-                    spoiled: row.spoiled,
-                    unused: row.unused,
-                    found_in_boxes: row.found_in_boxes,
-                    invalid: row.invalid,
+                    copy_number: row.copy_number,
+                    figures: Figures {
+                        voters_on_list: row.voters_on_list,
+                        ballots_received: row.ballots_received,
+                        issued_in_station: row.issued_in_station,
+                        issued_mobile: row.issued_mobile,
+                        spoiled: row.spoiled,
+                        unused: row.unused,
+                        found_in_boxes: row.found_in_boxes,
+                        invalid: row.invalid,
+                        against_all: row.against_all,
+                        votes: serde_json::from_value(row.votes).map_err(|error| {
+                            DbError::Corrupt(format!("votes of {}: {error}", row.record_id))
+                        })?,
+                    },
                     signed: row.signed,
+                    signatures: row.signatures,
+                    commission_size: row.commission_size,
                     stamped: row.stamped,
-                    votes: serde_json::from_value(row.votes)
-                        .map_err(|error| DbError::Corrupt(format!("votes of {}: {error}", row.record_id)))?,
+                    handed_out_at: row.handed_out_at,
                 };
                 Ok((row.record_id, sheet))
             })

@@ -22,8 +22,9 @@ use crate::{
 
 /// Where the details of one kind are kept.
 pub trait DetailsTable: Details {
+    /// Inserts details; on a shared connection, so that statements go out without waiting for one another.
     fn insert(
-        conn: &mut AsyncPgConnection,
+        conn: &AsyncPgConnection,
         rows: Vec<(ElectionId, Uuid, &Self)>,
     ) -> impl Future<Output = QueryResult<()>> + Send;
 
@@ -240,20 +241,24 @@ pub async fn submit<D: DetailsTable>(
     Ok(batch.iter().enumerate().map(outcome).collect())
 }
 
-/// All that stands beside a new record.
+/// All that stands beside a new record. The statements are sent one behind the other without waiting for
+/// answers in between (pipelining).
 async fn write_new<D: DetailsTable>(
-    conn: &mut AsyncPgConnection,
+    conn: &AsyncPgConnection,
     batch: &[NewRecord<D>],
     fresh: &[usize],
 ) -> DbResult<()> {
     let details = fresh.iter().map(|i| (batch[*i].envelope.place.election, batch[*i].id, &batch[*i].details));
-    D::insert(conn, details.collect()).await?;
     let versions: Vec<Version> = fresh.iter().map(|i| Version::first(&batch[*i])).collect();
-    versions::write(conn, &versions).await?;
     let cells = fresh.iter().map(|i| (Row::new(&batch[*i]).cell(), 1));
-    deltas::write(conn, cells.collect()).await?;
     let stations = fresh.iter().filter_map(|i| station(&batch[*i].envelope.place)).collect();
-    places::store::report_stations(conn, stations).await
+    futures_util::try_join!(
+        async { Ok(D::insert(conn, details.collect()).await?) },
+        versions::write(conn, &versions),
+        deltas::write(conn, cells.collect()),
+        places::store::report_stations(conn, stations),
+    )?;
+    Ok(())
 }
 
 pub(super) fn station(place: &Place) -> Option<Station> {

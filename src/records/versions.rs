@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use diesel::{pg::Pg, prelude::*};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
+use futures_util::try_join;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -83,13 +84,22 @@ impl Version {
 }
 
 /// Writes versions and queues their commitments for the ledger, in the transaction of `conn`.
-pub async fn write(conn: &mut AsyncPgConnection, versions: &[Version]) -> DbResult<()> {
-    match versions {
-        [version] => diesel::insert_into(record_versions::table).values(version).execute(conn).await?,
-        versions => diesel::insert_into(record_versions::table).values(versions).execute(conn).await?,
+pub async fn write(conn: &AsyncPgConnection, versions: &[Version]) -> DbResult<()> {
+    let stored = async {
+        let mut conn = conn;
+        match versions {
+            [version] => {
+                diesel::insert_into(record_versions::table).values(version).execute(&mut conn).await?
+            }
+            versions => {
+                diesel::insert_into(record_versions::table).values(versions).execute(&mut conn).await?
+            }
+        };
+        DbResult::Ok(())
     };
     let commitments = versions.iter().filter_map(|version| version.commitment.clone());
-    ledger::store::enqueue(conn, commitments.collect()).await
+    try_join!(stored, ledger::store::enqueue(conn, commitments.collect()))?;
+    Ok(())
 }
 
 /// The history of a record, first entry first.

@@ -84,7 +84,7 @@ pub async fn retire(conn: &mut AsyncPgConnection, key: &str) -> DbResult<bool> {
 
 /// Stores a seal, in the place of the one before.
 pub async fn put(
-    conn: &mut AsyncPgConnection,
+    mut conn: &AsyncPgConnection,
     election: ElectionId,
     record: Uuid,
     seal: &FreshSeal,
@@ -100,7 +100,7 @@ pub async fn put(
         .on_conflict((sealed_persons::election_id, sealed_persons::record_id))
         .do_update()
         .set(values)
-        .execute(conn)
+        .execute(&mut conn)
         .await?;
     Ok(())
 }

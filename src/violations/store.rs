@@ -23,7 +23,7 @@ struct Row<'a> {
 }
 
 impl DetailsTable for Violation {
-    async fn insert(conn: &mut AsyncPgConnection, rows: Vec<(ElectionId, Uuid, &Self)>) -> QueryResult<()> {
+    async fn insert(mut conn: &AsyncPgConnection, rows: Vec<(ElectionId, Uuid, &Self)>) -> QueryResult<()> {
         let rows: Vec<Row> = (rows.into_iter())
             .map(|(election_id, record_id, it)| Row {
                 election_id,
@@ -33,8 +33,8 @@ impl DetailsTable for Violation {
             })
             .collect();
         match rows.as_slice() {
-            [row] => diesel::insert_into(violations::table).values(row).execute(conn).await?,
-            rows => diesel::insert_into(violations::table).values(rows).execute(conn).await?,
+            [row] => diesel::insert_into(violations::table).values(row).execute(&mut conn).await?,
+            rows => diesel::insert_into(violations::table).values(rows).execute(&mut conn).await?,
         };
         Ok(())
     }

@@ -25,8 +25,8 @@ fn encoded(text: &str) -> String {
     BASE64_STANDARD.encode(text)
 }
 
-struct Tus<'a> {
-    person: &'a Person<'a>,
+pub struct Tus<'a> {
+    pub person: &'a Person<'a>,
 }
 
 impl Tus<'_> {
@@ -56,7 +56,7 @@ impl Tus<'_> {
         self.send("PATCH", upload, &headers, body.to_vec()).await
     }
 
-    async fn whole(&self, record: &str, bytes: &[u8]) -> String {
+    pub async fn whole(&self, record: &str, bytes: &[u8]) -> String {
         let upload = self.create(record, bytes.len(), &[]).await.header("location").to_owned();
         let answer = self.patch(&upload, 0, bytes, &[]).await;
         assert_eq!(answer.status, 204, "{}", String::from_utf8_lossy(&answer.body));

@@ -12,6 +12,7 @@ mod places;
 mod records;
 mod safety;
 mod sealing;
+mod sheets;
 mod submissions;
 mod support;
 mod tus_client;

@@ -295,17 +295,17 @@ async fn protocols_and_detentions_keep_their_own_fields() {
         stored["checks"].as_array().unwrap().iter().map(|check| check["holds"].as_bool()).collect();
     assert_eq!(
         checks,
-        [Some(true), Some(true), Some(true), Some(false)],
+        [Some(true), Some(true), Some(true), Some(true), Some(false), Some(true)],
         "a broken sheet is stored and flagged"
     );
-    assert_eq!(stored["checks"][3]["difference"], -10);
+    assert_eq!(stored["checks"][4]["difference"], -10);
     let path = format!("/protocols/{}", stored["id"].as_str().unwrap());
     assert_eq!(observer.get(&path).await.json(200), stored);
     let mended = observer
         .patch(&path, "\"1\"", json!({ "votes": [{ "candidate": "A", "votes": 600 }] }))
         .await
         .record(200);
-    assert_eq!(mended["checks"][3]["holds"], true);
+    assert_eq!(mended["checks"][4]["holds"], true);
     assert_eq!(observer.get(&path).await.json(200), mended);
 
     let detention = json!({
