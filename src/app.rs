@@ -30,6 +30,7 @@ use crate::{
     places::{self, directory::Places},
     protocols::{self, domain::Protocol},
     records::{self, intake::Intake},
+    results,
     sealing::{self, IndexKey, Sealer},
     submissions,
     violations::domain::Violation,
@@ -67,6 +68,8 @@ use crate::{
         detentions::routes::sealed_persons,
         sealing::routes::recipients, sealing::routes::add_recipient, sealing::routes::retire_recipient,
         sealing::routes::reads,
+        results::routes::tables, results::routes::station, results::routes::changed, results::routes::moved,
+        results::routes::sums, results::routes::coverage,
         protocols::reading_routes::read, protocols::reading_routes::state,
         evidence::upload_routes::options, evidence::upload_routes::create, evidence::upload_routes::head,
         evidence::upload_routes::append, evidence::upload_routes::terminate,
@@ -184,6 +187,12 @@ fn routes(config: &mut ServiceConfig) {
                 .service(aggregates::routes::aggregates)
                 .service(aggregates::routes::public_aggregates)
                 .service(exports::routes::export)
+                .service(results::routes::tables)
+                .service(results::routes::station)
+                .service(results::routes::changed)
+                .service(results::routes::moved)
+                .service(results::routes::sums)
+                .service(results::routes::coverage)
                 .service(protocols::reading_routes::read)
                 .service(protocols::reading_routes::state)
                 .configure(evidence::upload_routes::configure)

@@ -21,6 +21,7 @@ pub mod ledger;
 pub mod places;
 pub mod protocols;
 pub mod records;
+pub mod results;
 pub mod sealing;
 pub mod secrets;
 pub mod seeds;

@@ -2,6 +2,7 @@
 
 mod export;
 mod keys;
+mod results;
 mod serve;
 mod users;
 pub mod verify;
@@ -43,6 +44,9 @@ enum Command {
     Export(ExportArgs),
     /// Print the OpenAPI document
     Openapi,
+    /// Official results
+    #[command(subcommand)]
+    Results(results::Results),
     /// Check what the ledger proves
     #[command(subcommand)]
     Verify(VerifyCommand),
@@ -172,6 +176,7 @@ impl Database {
             Command::Verify(VerifyCommand::Database(check)) => {
                 verify::database(&pool, &check, data_dir).await?;
             }
+            Command::Results(command) => results::run(&pool, command).await?,
             Command::Keys(keys) => keys::stored(&pool, keys).await?,
             Command::Verify(VerifyCommand::Offline(_))
             | Command::Open(_)

@@ -193,7 +193,13 @@ diesel::table! {
 diesel::table! {
     sheet_readings (id) { id -> Uuid, evidence_id -> Uuid, reader_id -> Uuid, figures -> Jsonb, at -> Timestamptz, }
 }
-diesel::allow_tables_to_appear_in_same_query!(evidence, blobs);
+diesel::table! {
+    result_sets (id) {
+        id -> Int2, election_id -> Int2, label -> Text, candidates -> Array<Text>, source_id -> Nullable<Int4>,
+        imported_at -> Timestamptz, stations -> Int4,
+    }
+}
+diesel::allow_tables_to_appear_in_same_query!(evidence, blobs, sheet_readings);
 diesel::allow_tables_to_appear_in_same_query!(
     records,
     violations,

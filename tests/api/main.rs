@@ -10,6 +10,7 @@ mod ledger;
 mod operations;
 mod places;
 mod records;
+mod results;
 mod safety;
 mod sealing;
 mod sheets;

@@ -1,0 +1,1 @@
+DROP TABLE official_totals, official_results, result_sets;

@@ -1,0 +1,84 @@
+//! `baqylau results`.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Subcommand;
+use indicatif::ProgressBar;
+
+use crate::{
+    db::Pool,
+    places,
+    results::{domain::Mapping, import, routes::check_sums, store},
+};
+
+#[derive(Subcommand)]
+pub enum Results {
+    /// Import a published table (CSV): all of it, or nothing where lines have faults
+    Import {
+        file: PathBuf,
+        /// Slug of the election
+        #[arg(long)]
+        election: String,
+        /// TOML that says which column holds what; docs/RESULTS.md has an example
+        #[arg(long)]
+        mapping: PathBuf,
+        /// What the table is called, as the site and the day
+        #[arg(long)]
+        label: String,
+        /// Slug of the source document
+        #[arg(long)]
+        source: Option<String>,
+        /// Leave lines with faults out, in place of importing nothing
+        #[arg(long)]
+        skip_faults: bool,
+    },
+    /// Check the sums that a table states, from stations to districts, regions and the country
+    Sums {
+        #[arg(long)]
+        election: String,
+        /// Label of the table [default: the latest]
+        #[arg(long)]
+        table: Option<String>,
+    },
+}
+
+/// Runs a command on results.
+pub async fn run(pool: &Pool, command: Results) -> anyhow::Result<()> {
+    let directory = places::store::load(&mut *pool.get().await?).await?;
+    match command {
+        Results::Import { file, election, mapping, label, source, skip_faults } => {
+            let text = std::fs::read_to_string(&mapping).with_context(|| mapping.display().to_string())?;
+            let mapping: Mapping = toml::from_str(&text).with_context(|| mapping.display().to_string())?;
+            let import = import::Import {
+                file: &file,
+                mapping: &mapping,
+                election: &election,
+                label: &label,
+                source: source.as_deref(),
+                skip_faults,
+            };
+            // Drawn on a terminal alone.
+            let report = import::run(pool, &import, &directory, &ProgressBar::new(0)).await?;
+            report.faults.iter().for_each(|fault| eprintln!("{fault}"));
+            println!(
+                "{} stations and {} sums imported, {} lines left out",
+                report.stations, report.totals, report.faulty
+            );
+        }
+        Results::Sums { election, table } => {
+            let id = directory.election(&election).context("there is no such election")?.id;
+            let sets = store::sets(&mut *pool.get().await?, id).await?;
+            let set = sets.into_iter().find(|set| table.as_ref().is_none_or(|label| *label == set.label));
+            let set = set.context("no such table was imported")?;
+            let checks = check_sums(pool, &set, &directory).await?;
+            for check in checks.iter().filter(|check| !check.holds) {
+                let place = check.district.as_deref().or(check.region.as_deref()).unwrap_or("country");
+                println!("{} {place}, from {}s: {:?}", check.level, check.from, check.differences);
+            }
+            let wrong = checks.iter().filter(|check| !check.holds).count();
+            println!("{} sums checked, {wrong} do not add up", checks.len());
+        }
+    }
+    Ok(())
+}
