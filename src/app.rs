@@ -277,9 +277,7 @@ pub async fn start(
     let sealer = Data::new(Sealer::new(pool.clone(), index));
     let accounts = Data::new(Accounts::new(pool.clone(), settings.require_second_factor));
     let document = Data::from(Arc::new(openapi()));
-    let workers = settings
-        .workers
-        .unwrap_or_else(|| std::thread::available_parallelism().map_or(2, std::num::NonZero::get));
+    let workers = settings.workers();
     let shared_pool = pool.clone();
     let app_limits = limits.clone();
     let app_ledger = ledger.clone();

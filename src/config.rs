@@ -113,9 +113,10 @@ pub struct Service {
     #[arg(long, env = "BAQYLAU_INDEX_KEY", hide_env_values = true)]
     pub index_key: Option<String>,
 
-    /// Connections to PostgreSQL
-    #[arg(long, env = "BAQYLAU_DB_CONNECTIONS", default_value_t = 32)]
-    pub db_connections: usize,
+    /// Connections to PostgreSQL [default: four a core, eight at least: more make PostgreSQL switch between
+    /// them in place of working]
+    #[arg(long, env = "BAQYLAU_DB_CONNECTIONS")]
+    pub db_connections: Option<usize>,
 
     /// Requests a minute from one account, or one address when not signed in; 0 allows any number
     #[arg(long, env = "BAQYLAU_RATE_LIMIT", default_value_t = 600)]
@@ -140,4 +141,20 @@ pub struct Service {
     /// Log lines as JSON
     #[arg(long, env = "BAQYLAU_LOG_JSON", global = true)]
     pub log_json: bool,
+}
+
+impl Service {
+    /// Connections to PostgreSQL in force.
+    pub fn db_connections(&self) -> usize {
+        self.db_connections.unwrap_or_else(|| (4 * cores()).max(8))
+    }
+
+    /// HTTP worker threads in force.
+    pub fn workers(&self) -> usize {
+        self.workers.unwrap_or_else(cores)
+    }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(2, std::num::NonZero::get)
 }

@@ -138,6 +138,15 @@ fn token_answer(key: &TokenKey, user: Uuid, session: Uuid, refresh_token: String
     })
 }
 
+/// The account whose password this is; takes as long where there is none.
+pub async fn by_password(pool: &Pool, who: &Login, password: String) -> Result<Uuid, Problem> {
+    let found = store::by_login(&mut *pool.get().await?, who).await?;
+    let (user, hash) = found.map_or((None, None), |(user, hash)| (Some(user), hash));
+    // The connection is back in the pool while the hash is computed.
+    let matches = password::verify(password, hash).await;
+    user.filter(|_| matches).ok_or_else(|| Problem::new(Kind::Credentials))
+}
+
 /// Signs in.
 #[utoipa::path(tag = "accounts", path = "/api/v1/auth/login", request_body = LoginRequest,
     responses((status = 200, body = TokenView), (status = 401, description = "Wrong e-mail or password; or, as `second-factor`, a code is needed"), (status = 429, description = "Too many attempts")))]
@@ -151,11 +160,7 @@ pub async fn login(
 ) -> Answer {
     let who = read_login(body.0.email, body.0.handle)?;
     limits.check_login(&request, who.text())?;
-    let found = store::by_login(&mut *pool.get().await?, &who).await?;
-    let (user, hash) = found.map_or((None, None), |(user, hash)| (Some(user), hash));
-    // The connection is back in the pool while the hash is computed.
-    let matches = password::verify(body.0.password.unwrap_or_default(), hash).await;
-    let user = user.filter(|_| matches).ok_or_else(|| Problem::new(Kind::Credentials))?;
+    let user = by_password(&pool, &who, body.0.password.unwrap_or_default()).await?;
     let given = factors::Given { code: body.0.code, recovery_code: body.0.recovery_code };
     factors::check(&mut *pool.get().await?, &key, user, given).await?;
     let (refresh_token, digest) = tokens::new_refresh_token();

@@ -10,7 +10,12 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use validator::Validate;
 
-use super::{Accounts, Caller, factors, password, routes::read_login, store, tokens::TokenKey};
+use super::{
+    Accounts, Caller, factors, password,
+    routes::{by_password, read_login},
+    store,
+    tokens::TokenKey,
+};
 use crate::{
     db::Pool,
     http::{Answer, Kind, Problem, body::Json, limits::Limits},
@@ -208,10 +213,7 @@ pub async fn panic_by_password(
 ) -> Answer {
     let login = read_login(body.0.email, body.0.handle)?;
     limits.check_login(&request, login.text())?;
-    let found = store::by_login(&mut *pool.get().await?, &login).await?;
-    let (user, hash) = found.map_or((None, None), |(user, hash)| (Some(user), hash));
-    let matches = password::verify(body.0.password.unwrap_or_default(), hash).await;
-    let user = user.filter(|_| matches).ok_or_else(|| Problem::new(Kind::Credentials))?;
+    let user = by_password(&pool, &login, body.0.password.unwrap_or_default()).await?;
     end_all(&pool, &accounts, user).await
 }
 

@@ -27,7 +27,7 @@ pub async fn run(storage: &Storage, settings: Service) -> anyhow::Result<()> {
     let url = storage.database_url.clone().or_else(|| cluster.as_ref().map(Cluster::url)).unwrap_or_default();
     let started = async {
         db::migrations::run(&url).await.context("migrating")?;
-        let pool = Pool::new(&url, settings.db_connections)?;
+        let pool = Pool::new(&url, settings.db_connections())?;
         let report = seeds::carried(&pool).await.context("seeding")?;
         tracing::info!(%report, "seeded");
         ensure_admin(&pool, &settings).await?;

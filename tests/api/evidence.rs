@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::support::{Answer, App, Person};
+use crate::support::{Answer, App, Person, evidence_settings};
 
 /// A JPEG that says where it was taken.
 pub fn photo(pixels: usize) -> Vec<u8> {
@@ -306,7 +306,7 @@ async fn what_is_given_up_is_swept_away_and_what_a_kill_left_is_finished() {
     ))
     .await
     .unwrap();
-    let objects = Objects::open(&settings(), &app.folder).unwrap();
+    let objects = Objects::open(&evidence_settings(), &app.folder).unwrap();
     let uploads = baqylau::evidence::uploads::Uploads {
         pool: Pool::new(&app.database_url, 2).unwrap(),
         objects: objects.clone(),
@@ -320,19 +320,6 @@ async fn what_is_given_up_is_swept_away_and_what_a_kill_left_is_finished() {
     let head = tus.send("HEAD", &full, &[], Vec::new()).await;
     let evidence = head.header("baqylau-evidence").to_owned();
     assert!(observer.get(&format!("/evidence/{evidence}/original")).await.body == bytes);
-}
-
-fn settings() -> baqylau::config::EvidenceSettings {
-    baqylau::config::EvidenceSettings {
-        evidence_url: None,
-        s3_endpoint: None,
-        s3_region: "us-east-1".to_owned(),
-        s3_access_key: None,
-        s3_secret_key: None,
-        evidence_max_mb: 100,
-        evidence_quota_mb: 200,
-        upload_hours: 1,
-    }
 }
 
 #[tokio::test]
@@ -350,7 +337,7 @@ async fn a_file_is_in_the_ledger_and_an_altered_one_is_caught() {
     assert!(proof.verify(&key).unwrap().checkpoint.is_some());
 
     let pool = Pool::new(&app.database_url, 1).unwrap();
-    let objects = Objects::open(&settings(), &app.folder).unwrap();
+    let objects = Objects::open(&evidence_settings(), &app.folder).unwrap();
     let findings = async || audit_all(&pool, &key, &[], Some(&objects)).await.unwrap().2;
     assert_eq!(findings().await, Vec::<String>::new());
     let sql = app.sql().await;

@@ -96,6 +96,20 @@ async fn add_people(pool: &Pool) {
     }
 }
 
+/// Evidence in a folder, with small limits.
+pub fn evidence_settings() -> EvidenceSettings {
+    EvidenceSettings {
+        evidence_url: None,
+        s3_endpoint: None,
+        s3_region: "us-east-1".to_owned(),
+        s3_access_key: None,
+        s3_secret_key: None,
+        evidence_max_mb: 100,
+        evidence_quota_mb: 200,
+        upload_hours: 1,
+    }
+}
+
 /// A service on a database of its own.
 pub struct App {
     pub running: Running,
@@ -130,17 +144,8 @@ impl App {
             ledger: LedgerSettings { ledger_name: "test/ledger".to_owned(), ledger_key: None },
             require_second_factor: false,
             index_key: Some(INDEX_KEY.to_owned()),
-            evidence: EvidenceSettings {
-                evidence_url: None,
-                s3_endpoint: None,
-                s3_region: "us-east-1".to_owned(),
-                s3_access_key: None,
-                s3_secret_key: None,
-                evidence_max_mb: 100,
-                evidence_quota_mb: 200,
-                upload_hours: 1,
-            },
-            db_connections: 8,
+            evidence: evidence_settings(),
+            db_connections: Some(8),
             rate_limit: 0,
             login_limit: 0,
             trust_proxy: false,
@@ -154,7 +159,7 @@ impl App {
         let database_url = base.cluster.url_of(&name);
         let url = database_url.clone();
         let start = async move {
-            let pool = Pool::new(&url, settings.db_connections).unwrap();
+            let pool = Pool::new(&url, settings.db_connections()).unwrap();
             let secret = settings.index_key.as_deref().map(|key| baqylau::secrets::decode(key).unwrap());
             let index = secret.map(|secret| IndexKey::new(&secret));
             let objects = Objects::open(&settings.evidence, &folder).unwrap();
