@@ -243,6 +243,7 @@ pub async fn one(caller: Caller, id: Path<Uuid>, pool: Data<Pool>, places: Data<
     let enquiry = find(&caller, &pool, &directory, *id).await?;
     let scope = caller.scope(&directory);
     let mut conn = pool.get().await?;
+    store::note_search(&mut conn, caller.id(), enquiry.id).await?;
     let mut matches = Vec::new();
     for id in sealing::store::search(&mut conn, &scope, &enquiry.tokens).await?.into_iter().take(50) {
         let found = get::<Detention>(&mut conn, &scope, id).await?;

@@ -117,6 +117,12 @@ pub async fn note_read(
     Ok(note(conn, reader, opened, subject, &[Some(id)], reason).await?)
 }
 
+/// Notes that the lists were searched for the person of an enquiry.
+pub async fn note_search(conn: &mut AsyncPgConnection, reader: UserId, id: Uuid) -> DbResult<()> {
+    let (searched, subject) = (SealedAction::Searched, SealedSubject::Enquiry);
+    Ok(note(conn, reader, searched, subject, &[Some(id)], None).await?)
+}
+
 /// Stores an answer; `false` when the enquiry is closed already.
 pub async fn answer(
     conn: &mut AsyncPgConnection,

@@ -109,6 +109,13 @@ impl Objects {
         Ok(true)
     }
 
+    /// The names of what looks like folders under a prefix.
+    pub async fn folders(&self, prefix: &str) -> object_store::Result<Vec<String>> {
+        let found = self.store.list_with_delimiter(Some(&Path::from(prefix))).await?;
+        let name = |path: &Path| path.filename().map(str::to_owned);
+        Ok(found.common_prefixes.iter().filter_map(name).collect())
+    }
+
     /// Removes what is under a prefix.
     pub async fn remove_all(&self, prefix: &str) -> object_store::Result<()> {
         let prefix = Path::from(prefix);
@@ -117,15 +124,6 @@ impl Objects {
             self.store.delete(&key).await?;
         }
         Ok(())
-    }
-
-    /// Whether an object is there.
-    pub async fn has(&self, key: &str) -> object_store::Result<bool> {
-        match self.store.head(&Path::from(key)).await {
-            Ok(_) => Ok(true),
-            Err(object_store::Error::NotFound { .. }) => Ok(false),
-            Err(error) => Err(error),
-        }
     }
 }
 

@@ -132,6 +132,11 @@ pub async fn upload(conn: &mut AsyncPgConnection, id: Uuid) -> DbResult<Option<U
     Ok(found.select(Upload::as_select()).first(conn).await.optional()?)
 }
 
+/// Whether there is such an upload, expired or not.
+pub async fn is_known(conn: &mut AsyncPgConnection, id: Uuid) -> DbResult<bool> {
+    Ok(diesel::select(diesel::dsl::exists(uploads::table.find(id))).get_result(conn).await?)
+}
+
 /// Adds pieces that begin where the upload stood; `false` when somebody else went on with it.
 pub async fn advance(
     conn: &mut AsyncPgConnection,

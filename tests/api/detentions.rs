@@ -125,6 +125,9 @@ async fn a_relative_asks_without_an_account_and_reads_the_answer_with_their_code
     assert_eq!((&answered["status"], &answered["detention"]), (&json!("closed"), &json!(detention)));
     coordinator.post(&format!("{path}/answer"), body).await.json(409);
     assert_eq!(lookup(&code).await.json(200)["answer"], answer);
+    let log = app.sign_in("admin").await.get("/audit/sealed-reads").await.json(200);
+    let actions: Vec<_> = log["items"].as_array().unwrap().iter().map(|it| it["action"].clone()).collect();
+    assert_eq!(actions, ["opened", "searched"]);
     // Neither the code nor the answer is in the database.
     let row = app.sql().await.query_one("SELECT enquiries::text FROM enquiries", &[]).await.unwrap();
     let row: String = row.get(0);

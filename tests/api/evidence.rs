@@ -314,6 +314,11 @@ async fn what_is_given_up_is_swept_away_and_what_a_kill_left_is_finished() {
         most: 1 << 30,
         quota: 1 << 30,
     };
+    let stray = app.folder.join("evidence/uploads/0197a000-0000-7000-8000-00000000dead");
+    std::fs::create_dir_all(&stray).unwrap();
+    std::fs::write(stray.join("piece"), "late").unwrap();
+    uploads.sweep_strays().await.unwrap();
+    assert!(!stray.join("piece").exists(), "pieces of no upload go");
     uploads.sweep_once().await.unwrap();
     assert_eq!(tus.send("HEAD", &given_up, &[], Vec::new()).await.status, 404);
     assert_eq!(names(&app.folder.join("evidence"), "uploads"), 0);
