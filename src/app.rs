@@ -20,6 +20,7 @@ use crate::{
     accounts::{self, Accounts, tokens::TokenKey},
     aggregates,
     config::Service,
+    counting,
     db::Pool,
     detentions::{self, domain::Detention},
     documents, enquiries,
@@ -68,6 +69,7 @@ use crate::{
         detentions::routes::sealed_persons,
         sealing::routes::recipients, sealing::routes::add_recipient, sealing::routes::retire_recipient,
         sealing::routes::reads,
+        counting::routes::samples, counting::routes::stations, counting::routes::estimates,
         results::routes::tables, results::routes::station, results::routes::changed, results::routes::moved,
         results::routes::sums, results::routes::coverage,
         protocols::reading_routes::read, protocols::reading_routes::state,
@@ -187,6 +189,9 @@ fn routes(config: &mut ServiceConfig) {
                 .service(aggregates::routes::aggregates)
                 .service(aggregates::routes::public_aggregates)
                 .service(exports::routes::export)
+                .service(counting::routes::samples)
+                .service(counting::routes::stations)
+                .service(counting::routes::estimates)
                 .service(results::routes::tables)
                 .service(results::routes::station)
                 .service(results::routes::changed)
@@ -235,15 +240,25 @@ pub struct Running {
     pub address: SocketAddr,
     pub pool: Pool,
     handle: ServerHandle,
-    server: tokio::task::JoinHandle<std::io::Result<()>>,
+    server: Option<tokio::task::JoinHandle<std::io::Result<()>>>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
 }
 
 impl Running {
     /// Lets requests in flight finish, then ends.
-    pub async fn stop(self) {
+    pub async fn stop(mut self) {
         self.handle.stop(true).await;
-        let _ = self.server.await;
+        if let Some(server) = self.server.take() {
+            let _ = server.await;
+        }
+    }
+}
+
+/// A service that nobody holds any more ends, and gives its connections back.
+impl Drop for Running {
+    fn drop(&mut self) {
+        // The command is sent at once; the future would only tell when it is done.
+        drop(self.handle.stop(false));
         self.tasks.iter().for_each(tokio::task::JoinHandle::abort);
     }
 }
@@ -320,5 +335,5 @@ pub async fn start(
         tokio::spawn(aggregates::fold::run(pool.clone())),
         tokio::spawn(async move { limits.sweep().await }),
     ];
-    Ok(Running { address, pool, handle, server, tasks })
+    Ok(Running { address, pool, handle, server: Some(server), tasks })
 }

@@ -8,6 +8,7 @@ pub mod aggregates;
 pub mod app;
 pub mod commands;
 pub mod config;
+pub mod counting;
 pub mod db;
 pub mod detentions;
 pub mod documents;

@@ -66,3 +66,6 @@ problem-second-factor-missing = Set up a second factor first
 problem-invitation = This invitation is not good any more
 fault-wrong_code = This code is not the one shown now
 fault-more_than_members = More signatures than members of the commission
+obstacle-not_random = The stations were not drawn at random: their sheets say nothing of other stations
+obstacle-too_many_missing = More than a tenth of the sample has no sheet: those that came may differ from those that did not
+obstacle-stratum_too_small = A stratum has fewer than two sheets

@@ -66,3 +66,6 @@ problem-second-factor-missing = Сначала подключите второй
 problem-invitation = Это приглашение больше не действует
 fault-wrong_code = Сейчас показан другой код
 fault-more_than_members = Подписей больше, чем членов комиссии
+obstacle-not_random = Участки не отобраны случайно: их протоколы ничего не говорят о других
+obstacle-too_many_missing = Больше чем у десятой части выборки нет протоколов: полученные могут отличаться от неполученных
+obstacle-stratum_too_small = В одной из страт меньше двух протоколов

@@ -3,6 +3,7 @@
 mod export;
 mod keys;
 mod results;
+mod sample;
 mod serve;
 mod users;
 pub mod verify;
@@ -47,6 +48,8 @@ enum Command {
     /// Official results
     #[command(subcommand)]
     Results(results::Results),
+    /// Draw a random sample of polling stations for a quick count
+    Sample(sample::SampleArgs),
     /// Check what the ledger proves
     #[command(subcommand)]
     Verify(VerifyCommand),
@@ -176,6 +179,7 @@ impl Database {
             Command::Verify(VerifyCommand::Database(check)) => {
                 verify::database(&pool, &check, data_dir).await?;
             }
+            Command::Sample(args) => sample::run(&pool, args).await?,
             Command::Results(command) => results::run(&pool, command).await?,
             Command::Keys(keys) => keys::stored(&pool, keys).await?,
             Command::Verify(VerifyCommand::Offline(_))

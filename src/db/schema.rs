@@ -199,6 +199,18 @@ diesel::table! {
         imported_at -> Timestamptz, stations -> Int4,
     }
 }
+diesel::table! {
+    samples (id) {
+        id -> Uuid, election_id -> Int2, label -> Text, seed -> Text, margin -> Double, confidence -> Double,
+        by_region -> Bool, drawn_at -> Timestamptz,
+    }
+}
+diesel::table! {
+    sample_strata (sample_id, region_id) { sample_id -> Uuid, region_id -> Int2, population -> Int4, size -> Int4, }
+}
+diesel::table! {
+    sample_stations (sample_id, region_id, station) { sample_id -> Uuid, stratum -> Int2, region_id -> Int2, station -> Text, }
+}
 diesel::allow_tables_to_appear_in_same_query!(evidence, blobs, sheet_readings);
 diesel::allow_tables_to_appear_in_same_query!(
     records,
