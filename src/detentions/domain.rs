@@ -165,7 +165,8 @@ impl Submittable for Detention {
         let (person_commitment, seal) = check_person(&request, reading, faults).unzip();
         Some(Self {
             category: category?,
-            people: request.people,
+            // A named person is one.
+            people: request.people.or(person_commitment.is_some().then_some(1)),
             detained_by: detained_by?,
             custody: custody?,
             arrest_days: request.arrest_days,

@@ -86,9 +86,9 @@ async fn find(
 ) -> Result<(EvidenceRow, Blob), Problem> {
     let missing = || Problem::new(Kind::NotFound);
     let id = Uuid::parse_str(id).map_err(|_| missing())?;
+    let scope = caller.scope(&*places.get().await);
     let mut conn = uploads.pool.get().await?;
     let (row, blob) = store::one(&mut conn, id).await?.ok_or_else(missing)?;
-    let scope = caller.scope(&*places.get().await);
     store::election_of(&mut conn, &scope, row.record_id).await?.ok_or_else(missing)?;
     Ok((row, blob))
 }

@@ -69,6 +69,7 @@ async fn a_name_is_sealed_at_the_edge_and_opened_by_a_key_holder_alone() {
     body["id"] = json!(id);
     let answer = observer.post("/detentions", body.clone()).await.json(201);
     assert!(answer["person_commitment"].as_str().unwrap().starts_with("hmac-sha256:"));
+    assert_eq!(answer["people"], 1, "a named person is one");
     assert!(!answer.to_string().contains("Серік") && !answer.to_string().contains("AGE ENCRYPTED"));
     // Sent again it is the same, though its seal would be another; another name is other content.
     observer.post("/detentions", body.clone()).await.json(200);
