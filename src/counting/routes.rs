@@ -21,7 +21,7 @@ use crate::{
     db::{DbResult, Pool},
     http::{Answer, Kind, Problem, query::Query},
     i18n::Language,
-    places::{Directory, ElectionId, directory::Places},
+    places::{self, Directory, ElectionId, directory::Places},
 };
 
 /// A random sample of polling stations.
@@ -96,21 +96,12 @@ fn shown(sample: Sample, directory: &Directory) -> SampleView {
     }
 }
 
-fn election(query: &mut Query, directory: &Directory) -> Option<ElectionId> {
-    let slug = query.text("election");
-    let found = slug.as_deref().and_then(|slug| directory.election(slug)).map(|election| election.id);
-    if found.is_none() {
-        query.faults.add("?election", if slug.is_some() { "unknown_election" } else { "required" });
-    }
-    found
-}
-
 /// The samples of an election, the latest first.
 #[utoipa::path(tag = "counting", path = "/api/v1/samples", params(("election" = String, Query)), responses((status = 200, body = Vec<SampleView>)))]
 #[get("/samples")]
 pub async fn samples(pool: Data<Pool>, places: Data<Places>, mut query: Query) -> Answer {
     let directory = places.get().await;
-    let election = election(&mut query, &directory);
+    let election = places::query::required_election(&mut query, &directory);
     query.finish()?;
     let found = store::list(&mut *pool.get().await?, election.unwrap_or_default()).await?;
     Ok(HttpResponse::Ok().json(found.into_iter().map(|it| shown(it, &directory)).collect::<Vec<_>>()))
@@ -150,7 +141,7 @@ pub async fn estimates(
 ) -> Answer {
     caller.require_coordinator()?;
     let directory = places.get().await;
-    let election = election(&mut query, &directory);
+    let election = places::query::required_election(&mut query, &directory);
     let id: Option<Uuid> = query.parsed("sample", "unknown_record");
     query.finish()?;
     let election = election.unwrap_or_default();

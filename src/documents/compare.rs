@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, get, http::header::CACHE_CONTROL, web::Data};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{domain::Claim, routes::read_election, store};
+use super::{domain::Claim, store};
 use crate::{
     accounts::Scope,
     aggregates::{
@@ -13,7 +13,7 @@ use crate::{
     },
     db::{DbResult, Pool},
     http::{Answer, query::Query},
-    places::{Directory, ElectionId, directory::Places},
+    places::{self, Directory, ElectionId, directory::Places},
     records::{RecordKind, Status, filter::Filter},
 };
 
@@ -71,7 +71,7 @@ async fn tracked(
 #[get("/detentions/compare")]
 pub async fn compare(pool: Data<Pool>, places: Data<Places>, mut query: Query) -> Answer {
     let directory = places.get().await;
-    let asked = read_election(&mut query, &directory);
+    let asked = places::query::election(&mut query, &directory);
     query.finish()?;
     let mut comparisons = Vec::new();
     for election in directory.elections.iter().filter(|election| asked.is_none_or(|id| id == election.id)) {

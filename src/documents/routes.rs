@@ -12,17 +12,8 @@ use crate::{
     db::{DbResult, Pool},
     faults::Faults,
     http::{Answer, Kind, Problem, body::Json, query::Query},
-    places::{Directory, ElectionId, directory::Places},
+    places::{self, Directory, ElectionId, directory::Places},
 };
-
-pub fn read_election(query: &mut Query, directory: &Directory) -> Option<ElectionId> {
-    let slug = query.text("election")?;
-    let election = directory.election(&slug).map(|election| election.id);
-    if election.is_none() {
-        query.faults.add("?election", "unknown_election");
-    }
-    election
-}
 
 fn check_links(
     election: &str,
@@ -130,7 +121,7 @@ pub async fn add_source(
 #[get("/claims")]
 pub async fn claims(pool: Data<Pool>, places: Data<Places>, mut query: Query) -> Answer {
     let directory = places.get().await;
-    let election = read_election(&mut query, &directory);
+    let election = places::query::election(&mut query, &directory);
     query.finish()?;
     Ok(HttpResponse::Ok().json(store::list_claims(&mut *pool.get().await?, election, &directory).await?))
 }
@@ -152,7 +143,7 @@ pub async fn add_claim(caller: Caller, body: Json<Claim>, pool: Data<Pool>, plac
 #[get("/events")]
 pub async fn events(pool: Data<Pool>, places: Data<Places>, mut query: Query) -> Answer {
     let directory = places.get().await;
-    let election = read_election(&mut query, &directory);
+    let election = places::query::election(&mut query, &directory);
     query.finish()?;
     Ok(HttpResponse::Ok().json(store::list_events(&mut *pool.get().await?, election, &directory).await?))
 }

@@ -2,6 +2,7 @@
 
 pub mod directory;
 pub mod domain;
+pub mod query;
 pub mod routes;
 pub mod store;
 

@@ -20,7 +20,7 @@ use crate::{
         Answer, Kind, Problem,
         query::{self, Query},
     },
-    places::{Directory, ElectionId, RegionId, directory::Places},
+    places::{self, Directory, ElectionId, RegionId, directory::Places},
     records::view::Page,
 };
 
@@ -82,26 +82,6 @@ pub struct CoverageView {
     coverage: f64,
 }
 
-fn election(query: &mut Query, directory: &Directory) -> Option<ElectionId> {
-    let slug = query.text("election");
-    match slug.as_deref().and_then(|slug| directory.election(slug)) {
-        Some(election) => Some(election.id),
-        None => {
-            query.faults.add("?election", if slug.is_some() { "unknown_election" } else { "required" });
-            None
-        }
-    }
-}
-
-fn region(query: &mut Query, directory: &Directory) -> Option<RegionId> {
-    let code = query.text("region")?;
-    let found = directory.region(&code).map(|region| region.id);
-    if found.is_none() {
-        query.faults.add("?region", "unknown_region");
-    }
-    found
-}
-
 /// The table asked for by label, or the latest.
 async fn table(pool: &Pool, election: ElectionId, label: Option<String>) -> Result<ResultSet, Problem> {
     let sets = store::sets(&mut *pool.get().await?, election).await?;
@@ -118,7 +98,7 @@ fn code(directory: &Directory, id: RegionId) -> Option<String> {
 #[get("/results/tables")]
 pub async fn tables(pool: Data<Pool>, places: Data<Places>, mut query: Query) -> Answer {
     let directory = places.get().await;
-    let election = election(&mut query, &directory);
+    let election = places::query::required_election(&mut query, &directory);
     query.finish()?;
     let sets = store::sets(&mut *pool.get().await?, election.unwrap_or_default()).await?;
     let view = |set: ResultSet| TableView {
@@ -144,8 +124,8 @@ pub async fn tables(pool: Data<Pool>, places: Data<Places>, mut query: Query) ->
 #[get("/results/station")]
 pub async fn station(caller: Caller, pool: Data<Pool>, places: Data<Places>, mut query: Query) -> Answer {
     let directory = places.get().await;
-    let election = election(&mut query, &directory);
-    let region = region(&mut query, &directory);
+    let election = places::query::required_election(&mut query, &directory);
+    let region = places::query::region(&mut query, &directory);
     let station = query.text("station");
     if region.is_none() {
         query.faults.add("?region", "required");
@@ -180,8 +160,8 @@ pub async fn station(caller: Caller, pool: Data<Pool>, places: Data<Places>, mut
 #[get("/results/changed")]
 pub async fn changed(caller: Caller, pool: Data<Pool>, places: Data<Places>, mut query: Query) -> Answer {
     let directory = places.get().await;
-    let election = election(&mut query, &directory);
-    let region = region(&mut query, &directory);
+    let election = places::query::required_election(&mut query, &directory);
+    let region = places::query::region(&mut query, &directory);
     let label = query.text("table");
     let limit = query.limit();
     let after = query.cursor();
@@ -215,7 +195,7 @@ pub async fn changed(caller: Caller, pool: Data<Pool>, places: Data<Places>, mut
 #[get("/results/moved")]
 pub async fn moved(caller: Caller, pool: Data<Pool>, places: Data<Places>, mut query: Query) -> Answer {
     let directory = places.get().await;
-    let election = election(&mut query, &directory);
+    let election = places::query::required_election(&mut query, &directory);
     let label = query.text("table");
     query.finish()?;
     let set = table(&pool, election.unwrap_or_default(), label).await?;
@@ -239,7 +219,7 @@ pub async fn moved(caller: Caller, pool: Data<Pool>, places: Data<Places>, mut q
 #[get("/results/sums")]
 pub async fn sums(pool: Data<Pool>, places: Data<Places>, mut query: Query) -> Answer {
     let directory = places.get().await;
-    let election = election(&mut query, &directory);
+    let election = places::query::required_election(&mut query, &directory);
     let label = query.text("table");
     query.finish()?;
     let set = table(&pool, election.unwrap_or_default(), label).await?;
@@ -290,7 +270,7 @@ pub async fn check_sums(pool: &Pool, set: &ResultSet, directory: &Directory) -> 
 #[get("/results/coverage")]
 pub async fn coverage(pool: Data<Pool>, places: Data<Places>, mut query: Query) -> Answer {
     let directory = places.get().await;
-    let election = election(&mut query, &directory);
+    let election = places::query::required_election(&mut query, &directory);
     query.finish()?;
     let rows = store::coverage(&mut *pool.get().await?, election.unwrap_or_default()).await?;
     let view = |row: store::Covered| CoverageView {
