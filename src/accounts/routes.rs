@@ -147,6 +147,12 @@ pub async fn by_password(pool: &Pool, who: &Login, password: String) -> Result<U
     user.filter(|_| matches).ok_or_else(|| Problem::new(Kind::Credentials))
 }
 
+/// 401 unless this is the caller's password: a stolen session alone shall not change how they sign in.
+pub async fn require_password(pool: &Pool, caller: &Caller, password: String) -> Result<(), Problem> {
+    let hash = store::password_hash(&mut *pool.get().await?, caller.id()).await?;
+    if password::verify(password, hash).await { Ok(()) } else { Err(Problem::new(Kind::Credentials)) }
+}
+
 /// Signs in.
 #[utoipa::path(tag = "accounts", path = "/api/v1/auth/login", request_body = LoginRequest,
     responses((status = 200, body = TokenView), (status = 401, description = "Wrong e-mail or password; or, as `second-factor`, a code is needed"), (status = 429, description = "Too many attempts")))]
@@ -220,10 +226,7 @@ pub async fn change_password(
     limits: Data<Limits>,
 ) -> Answer {
     limits.check_login(&request, caller.account.login())?;
-    let hash = store::password_hash(&mut *pool.get().await?, caller.id()).await?;
-    if !password::verify(body.0.current.unwrap_or_default(), hash).await {
-        return Err(Problem::new(Kind::Credentials));
-    }
+    require_password(&pool, &caller, body.0.current.unwrap_or_default()).await?;
     let hash = password::hash(body.0.new.unwrap_or_default()).await;
     store::set_password(&mut *pool.get().await?, caller.id(), hash).await?;
     accounts.forget();

@@ -11,8 +11,8 @@ use uuid::Uuid;
 use validator::Validate;
 
 use super::{
-    Accounts, Caller, factors, password,
-    routes::{by_password, read_login},
+    Accounts, Caller, factors,
+    routes::{by_password, read_login, require_password},
     store,
     tokens::TokenKey,
 };
@@ -125,10 +125,7 @@ pub async fn remove_factor(
     limits: Data<Limits>,
 ) -> Answer {
     limits.check_login(&request, caller.account.login())?;
-    let hash = store::password_hash(&mut *pool.get().await?, caller.id()).await?;
-    if !password::verify(body.0.password.unwrap_or_default(), hash).await {
-        return Err(Problem::new(Kind::Credentials));
-    }
+    require_password(&pool, &caller, body.0.password.unwrap_or_default()).await?;
     let given = factors::Given { code: body.0.code, recovery_code: body.0.recovery_code };
     let mut conn = pool.get().await?;
     factors::check(&mut conn, &key, caller.id(), given).await?;

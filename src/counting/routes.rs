@@ -19,7 +19,7 @@ use super::{
 use crate::{
     accounts::Caller,
     db::{DbResult, Pool},
-    http::{Answer, Kind, Problem, query::Query},
+    http::{self, Answer, Kind, Problem, query::Query},
     i18n::Language,
     places::{self, Directory, ElectionId, directory::Places},
 };
@@ -145,8 +145,7 @@ pub async fn estimates(
     let id: Option<Uuid> = query.parsed("sample", "unknown_record");
     query.finish()?;
     let election = election.unwrap_or_default();
-    let accepted = request.headers().get("accept-language").and_then(|value| value.to_str().ok());
-    let language = Language::negotiate(accepted.unwrap_or_default());
+    let language = http::language(request.headers());
     let sample = match id {
         None => None,
         Some(id) => {

@@ -196,22 +196,16 @@ pub async fn sheets(
     election: ElectionId,
     sample: Option<Uuid>,
 ) -> DbResult<Vec<Sheet>> {
-    let (within, stratum) = match sample {
-        Some(_) => (
-            "JOIN sample_stations s ON s.sample_id = $2 AND (s.region_id, s.station) = (r.region_id, r.polling_station)",
-            "s.stratum",
-        ),
-        None => ("", "0::int2"),
-    };
-    let rows: Vec<Row> = diesel::sql_query(format!(
-        "SELECT DISTINCT ON (r.region_id, r.polling_station) {stratum} AS stratum, t.voters_on_list, \
+    let rows: Vec<Row> = diesel::sql_query(
+        "SELECT DISTINCT ON (r.region_id, r.polling_station) coalesce(s.stratum, 0)::int2 AS stratum, t.voters_on_list, \
            t.issued_in_station + coalesce(t.issued_mobile, 0) AS issued, t.against_all, t.votes \
-         FROM records r JOIN protocols t ON (t.election_id, t.record_id) = (r.election_id, r.id) {within} \
+         FROM records r JOIN protocols t ON (t.election_id, t.record_id) = (r.election_id, r.id) \
+         LEFT JOIN sample_stations s ON s.sample_id = $2 AND (s.region_id, s.station) = (r.region_id, r.polling_station) \
          WHERE r.kind = 'protocol' AND r.election_id = $1 AND r.category IN ('observer', 'posted') \
            AND r.status IN ('submitted', 'in_review', 'verified') AND r.polling_station IS NOT NULL AND t.votes <> '[]' \
-           AND ($2::uuid IS NULL OR TRUE) \
-         ORDER BY r.region_id, r.polling_station, r.status <> 'verified', r.category, r.received_at DESC"
-    ))
+           AND ($2 IS NULL OR s.sample_id IS NOT NULL) \
+         ORDER BY r.region_id, r.polling_station, r.status <> 'verified', r.category, r.received_at DESC",
+    )
     .bind::<Int2, _>(election)
     .bind::<Nullable<diesel::sql_types::Uuid>, _>(sample)
     .load(conn)

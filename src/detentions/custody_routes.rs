@@ -2,7 +2,7 @@
 
 use actix_web::{
     HttpRequest, HttpResponse, get,
-    http::header::{CACHE_CONTROL, ETAG},
+    http::header::CACHE_CONTROL,
     post,
     web::{Data, Path},
 };
@@ -10,7 +10,6 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
-use uuid::Uuid;
 use validator::Validate;
 
 use super::{
@@ -26,13 +25,11 @@ use crate::{
     ledger::Ledger,
     places::directory::Places,
     records::{
-        Record, RecordKind,
-        change::{self, Change, Refusal},
+        Record,
+        change::Change,
         request::{self, Reading},
-        routes::promise,
-        store,
+        routes::{apply, find},
         versions::{self, Version},
-        view::{self, RecordView},
     },
     sealing::Sealer,
 };
@@ -59,15 +56,6 @@ pub struct CustodyRequest {
     lawyer_admitted: Option<bool>,
     #[validate(length(min = 1, max = 2000))]
     note: Option<String>,
-}
-
-async fn find(
-    caller: &Caller,
-    conn: &mut diesel_async::AsyncPgConnection,
-    places: &crate::places::Directory,
-    id: Uuid,
-) -> Result<Record<Detention>, Problem> {
-    store::get(conn, &caller.scope(places), id).await?.ok_or_else(|| Problem::new(Kind::NotFound))
 }
 
 /// The steps that the versions of a record tell, in the order in which they were recorded.
@@ -103,10 +91,10 @@ fn steps(record: &Record<Detention>, history: Vec<Version>) -> Vec<Step> {
 #[utoipa::path(tag = "detentions", path = "/api/v1/detentions/{id}/custody", security(("token" = [])), params(("id" = Uuid, Path)),
     responses((status = 200, body = Course), (status = 404, description = "Not there, or out of reach")))]
 #[get("/detentions/{id}/custody")]
-pub async fn course(caller: Caller, id: Path<Uuid>, pool: Data<Pool>, places: Data<Places>) -> Answer {
+pub async fn course(caller: Caller, id: Path<String>, pool: Data<Pool>, places: Data<Places>) -> Answer {
     let mut conn = pool.get().await?;
-    let record = find(&caller, &mut conn, &*places.get().await, *id).await?;
-    let history = versions::history(&mut conn, record.envelope.place.election, *id).await?;
+    let record = find::<Detention>(&caller, &mut conn, &*places.get().await, &id).await?;
+    let history = versions::history(&mut conn, record.envelope.place.election, record.id).await?;
     let course = custody::course(steps(&record, history), Utc::now());
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "private, no-cache")).json(course))
 }
@@ -120,7 +108,7 @@ pub async fn course(caller: Caller, id: Path<Uuid>, pool: Data<Pool>, places: Da
 pub async fn record_step(
     request: HttpRequest,
     caller: Caller,
-    id: Path<Uuid>,
+    id: Path<String>,
     body: Json<CustodyRequest>,
     pool: Data<Pool>,
     places: Data<Places>,
@@ -129,7 +117,7 @@ pub async fn record_step(
 ) -> Answer {
     let directory = places.get().await;
     let mut conn = pool.get().await?;
-    let record = find(&caller, &mut conn, &directory, *id).await?;
+    let record = find::<Detention>(&caller, &mut conn, &directory, &id).await?;
     if caller.account.role == Role::Observer && record.reporter != caller.id() {
         return Err(Problem::new(Kind::Forbidden));
     }
@@ -154,15 +142,5 @@ pub async fn record_step(
         return Err(Problem::fault("/custody_since", "before_the_detention"));
     }
     let change = Change::Update(Box::new(new), note);
-    match change::change(&mut conn, caller.id(), &caller.scope(&directory), &record, change).await? {
-        Ok((record, version)) => {
-            let receipt = promise(&version, RecordKind::Detention, &ledger);
-            Ok(HttpResponse::Ok()
-                .insert_header((ETAG, preconditions::etag(record.version)))
-                .insert_header((CACHE_CONTROL, "private, no-cache"))
-                .json(RecordView { receipt, ..view::view(&record, &directory) }))
-        }
-        Err(Refusal::Stale) => Err(Problem::new(Kind::Stale)),
-        Err(_) => Err(Problem::new(Kind::State)),
-    }
+    apply(&caller, &mut conn, &directory, &ledger, &record, change).await
 }

@@ -150,8 +150,7 @@ pub async fn reseal(
     let taken = keys.take(armour, "/armour", &mut faults);
     let active: Vec<String> = keys.recipients().iter().map(ToString::to_string).collect();
     let sealed_to = body.0.sealed_to.unwrap_or_default();
-    for (i, key) in sealed_to.iter().enumerate().filter(|(_, key)| !active.contains(key)) {
-        let _ = key;
+    for (i, _) in sealed_to.iter().enumerate().filter(|(_, key)| !active.contains(key)) {
         faults.add(format!("/sealed_to/{i}"), "not_a_key");
     }
     let mut tokens = Vec::new();

@@ -23,12 +23,11 @@ use crate::{
     detentions::{domain::Detention, routes::DetentionView},
     faults::Faults,
     http::{
-        Answer, Kind, Problem,
+        self, Answer, Kind, Problem,
         body::Json,
         limits::Limits,
         query::{self, Query},
     },
-    i18n::Language,
     places::{Directory, directory::Places},
     records::{self, store::get, view, view::Page},
     sealing::{self, Person, Sealer, domain},
@@ -155,13 +154,12 @@ pub async fn ask(
     let sealed = sealer.keys().await?.seal(&person, "/person", &mut faults);
     let (place, (_, seal)) = faults.check(place.zip(sealed))?;
     let identity = x25519::Identity::generate();
-    let accepted = request.headers().get("accept-language").and_then(|value| value.to_str().ok());
     let new = NewEnquiry {
         id: Uuid::now_v7(),
         election: place.election,
         region: place.region,
         city: place.city,
-        language: Language::negotiate(accepted.unwrap_or_default()).code(),
+        language: http::language(request.headers()).code(),
         seal,
         recipient: identity.to_public().to_string(),
         asked_at: records::now(),

@@ -98,8 +98,7 @@ impl Uploads {
                     break;
                 }
             };
-            let stored: i64 = waiting.iter().map(|part| part.length).sum();
-            let room = (upload.length - offset - stored) as usize - buffer.len();
+            let room = (upload.length - offset - stored_of(&waiting)) as usize - buffer.len();
             if chunk.len() > room {
                 fault = Some(Kind::TooLarge);
                 break;
@@ -156,7 +155,7 @@ impl Uploads {
             // The client came back by another way while this one still seemed open.
             return Err(Problem::new(Kind::Offset));
         }
-        Ok(offset + std::mem::take(parts).iter().map(|part| part.length).sum::<i64>())
+        Ok(offset + stored_of(&std::mem::take(parts)))
     }
 
     /// Makes a full upload a file of its record; answers the id of the evidence. Done again it answers the

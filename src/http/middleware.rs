@@ -10,15 +10,13 @@ use actix_web::{
 };
 
 use super::problem::{Kind, Problem};
-use crate::i18n::Language;
 
 /// Turns every error, those of the framework too, into a problem in the client's language.
 pub async fn localise(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
-    let accepted = request.headers().get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
-    let language = Language::negotiate(accepted.unwrap_or_default());
+    let language = super::language(request.headers());
     let response = next.call(request).await?.map_into_boxed_body();
     let problem = match response.response().error() {
         Some(error) => Some(

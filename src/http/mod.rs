@@ -10,6 +10,14 @@ pub mod query;
 
 pub use problem::{Kind, Problem};
 
+use crate::i18n::Language;
+
+/// The language that a client likes best (`Accept-Language`).
+pub fn language(headers: &actix_web::http::header::HeaderMap) -> Language {
+    let accepted = headers.get("accept-language").and_then(|value| value.to_str().ok());
+    Language::negotiate(accepted.unwrap_or_default())
+}
+
 /// The result of a route.
 pub type Answer = Result<actix_web::HttpResponse, Problem>;
 

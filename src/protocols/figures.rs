@@ -52,6 +52,33 @@ pub const NUMBERS: [&str; 9] = [
 ];
 
 impl Figures {
+    /// Figures from numbers in the order of [`NUMBERS`].
+    pub fn of(numbers: [Option<i32>; 9], votes: Vec<Votes>) -> Self {
+        let [
+            voters_on_list,
+            ballots_received,
+            issued_in_station,
+            issued_mobile,
+            spoiled,
+            unused,
+            found_in_boxes,
+            invalid,
+            against_all,
+        ] = numbers;
+        Self {
+            voters_on_list,
+            ballots_received,
+            issued_in_station,
+            issued_mobile,
+            spoiled,
+            unused,
+            found_in_boxes,
+            invalid,
+            against_all,
+            votes,
+        }
+    }
+
     /// The figures in the order of [`NUMBERS`].
     pub fn numbers(&self) -> [Option<i32>; 9] {
         [

@@ -69,17 +69,6 @@ pub fn compare(readings: &[Figures]) -> Outcome {
     };
     let figures = (state == ReadingState::Read).then(|| {
         let value = |name: &str| named.get(name).and_then(|keyed| agreed(keyed)).flatten();
-        let [
-            voters_on_list,
-            ballots_received,
-            issued_in_station,
-            issued_mobile,
-            spoiled,
-            unused,
-            found_in_boxes,
-            invalid,
-            against_all,
-        ] = NUMBERS.map(value);
         let mut votes: Vec<Votes> = Vec::new();
         // In the order of the sheet.
         for row in readings.iter().flat_map(|reading| &reading.votes) {
@@ -89,18 +78,7 @@ pub fn compare(readings: &[Figures]) -> Outcome {
                 votes.push(Votes { candidate: row.candidate.clone(), votes: count });
             }
         }
-        Figures {
-            voters_on_list,
-            ballots_received,
-            issued_in_station,
-            issued_mobile,
-            spoiled,
-            unused,
-            found_in_boxes,
-            invalid,
-            against_all,
-            votes,
-        }
+        Figures::of(NUMBERS.map(value), votes)
     });
     Outcome { state, figures, differences }
 }

@@ -134,10 +134,10 @@ async fn create<D: Submittable + DetailsTable>(
         new.id = id_of_key(caller.id(), key.to_str().map_err(|_| Problem::new(Kind::Malformed))?);
     }
     let id = new.id;
-    let (record, first, mut response) = match intake.submit(new.clone()).await? {
+    let (record, receipt, mut response) = match intake.submit(new.clone()).await? {
         Outcome::Created => {
-            let first = Version::first(&new);
-            (new.into(), Some(first), HttpResponse::Created())
+            let receipt = versions::first_receipt(&new, &ledger);
+            (new.into(), Some(receipt), HttpResponse::Created())
         }
         Outcome::Conflict => return Err(Problem::new(Kind::Conflict)),
         Outcome::Replayed => {
@@ -145,15 +145,16 @@ async fn create<D: Submittable + DetailsTable>(
             let record = store::get::<D>(&mut conn, &caller.scope(&directory), id).await?;
             let record = record.ok_or_else(|| Problem::new(Kind::NotFound))?;
             let first = versions::one(&mut conn, record.envelope.place.election, id, 1).await?;
-            (record, first, HttpResponse::Ok())
+            let receipt = first.and_then(|first| promise(&first, D::KIND, &ledger));
+            (record, receipt, HttpResponse::Ok())
         }
     };
     response.insert_header((header::LOCATION, format!("/api/v1/{}/{id}", D::PATH)));
-    let receipt = first.and_then(|first| promise(&first, D::KIND, &ledger));
     Ok(answer(response, &record, receipt, &directory))
 }
 
-async fn find<D: DetailsTable>(
+/// The record of that id within the caller's reach, or 404.
+pub async fn find<D: DetailsTable>(
     caller: &Caller,
     conn: &mut diesel_async::AsyncPgConnection,
     directory: &Directory,
@@ -270,7 +271,8 @@ fn require_reporter<D>(caller: &Caller, record: &Record<D>) -> Result<(), Proble
     if record.reporter == caller.id() { Ok(()) } else { Err(Problem::new(Kind::Forbidden)) }
 }
 
-async fn apply<D: Submittable + DetailsTable>(
+/// Makes a change and answers the record with the receipt of its new version.
+pub async fn apply<D: Submittable + DetailsTable>(
     caller: &Caller,
     conn: &mut diesel_async::AsyncPgConnection,
     directory: &Directory,

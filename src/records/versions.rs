@@ -14,7 +14,7 @@ use crate::{
         schema::{record_versions, records},
         stored,
     },
-    ledger::{self, Entry, VersionEntry},
+    ledger::{self, Entry, Ledger, Receipt, VersionEntry},
     places::ElectionId,
 };
 
@@ -37,10 +37,31 @@ pub struct Version {
     pub commitment: Option<Vec<u8>>,
 }
 
+/// What the ledger is told of a record's first version.
+fn first_entry<D: Details>(new: &NewRecord<D>) -> Entry {
+    Entry::RecordVersion(VersionEntry {
+        record: D::KIND.to_string(),
+        id: new.id,
+        version: 1,
+        action: Action::Submitted.to_string(),
+        status: Status::Submitted.to_string(),
+        by: new.reporter,
+        at: ledger::moment(new.received_at),
+        note: None,
+        duplicate_of: None,
+        content_sha256: Some(hex::encode(new.hash)),
+    })
+}
+
+/// The receipt of a record that was stored just now.
+pub fn first_receipt<D: Details>(new: &NewRecord<D>, ledger: &Ledger) -> Receipt {
+    Receipt::promise(first_entry(new), &new.salt, &ledger.signer)
+}
+
 impl Version {
     /// The first version of a record.
     pub fn first<D: Details>(new: &NewRecord<D>) -> Self {
-        let mut version = Self {
+        Self {
             election_id: new.envelope.place.election,
             record_id: new.id,
             version: 1,
@@ -53,10 +74,8 @@ impl Version {
             content_hash: Some(new.hash.to_vec()),
             duplicate_of: None,
             salt: Some(new.salt.to_vec()),
-            commitment: None,
-        };
-        version.commit(D::KIND);
-        version
+            commitment: Some(first_entry(new).commit(&new.salt).to_vec()),
+        }
     }
 
     /// What the ledger is told of this version.

@@ -50,19 +50,7 @@ struct Published {
 
 /// The figures in the order of [`crate::protocols::figures::NUMBERS`].
 fn figures(numbers: &[Option<i32>], votes: Vec<Votes>) -> Figures {
-    let at = |i: usize| numbers.get(i).copied().flatten();
-    Figures {
-        voters_on_list: at(0),
-        ballots_received: at(1),
-        issued_in_station: at(2),
-        issued_mobile: at(3),
-        spoiled: at(4),
-        unused: at(5),
-        found_in_boxes: at(6),
-        invalid: at(7),
-        against_all: at(8),
-        votes,
-    }
+    Figures::of(std::array::from_fn(|i| numbers.get(i).copied().flatten()), votes)
 }
 
 fn named(candidates: &[String], votes: Vec<i32>) -> Vec<Votes> {

@@ -19,7 +19,7 @@ use crate::{
     db::{DbError, Pool},
     detentions::domain::Detention,
     faults::Faults,
-    http::{Answer, Kind, Problem, body, problem::ProblemBody},
+    http::{self, Answer, Kind, Problem, body, problem::ProblemBody},
     i18n::Language,
     ledger::{Ledger, Receipt},
     places::{Directory, directory::Places},
@@ -27,9 +27,8 @@ use crate::{
     records::{
         NewRecord, RecordKind, id_of_key, request,
         request::{Reading, Submittable},
-        routes,
         store::{self, DetailsTable, Outcome},
-        versions::Version,
+        versions,
     },
     sealing::{Keys, Sealer},
     violations::domain::Violation,
@@ -80,7 +79,7 @@ pub async fn submit(
     let (answers, stream) = unbounded_channel();
     let intake = Intake {
         key: header("idempotency-key").map(str::to_owned),
-        language: Language::negotiate(header("accept-language").unwrap_or_default()),
+        language: http::language(request.headers()),
         reporter: caller.id(),
         directory: places.get().await,
         keys: sealer.keys().await?,
@@ -269,14 +268,13 @@ impl Intake {
             let problem = outcome.as_ref().err().map(|problem| problem.body(self.language));
             let status = outcome.unwrap_or_else(|_| problem.as_ref().map_or(500, ProblemBody::status));
             // A replay's receipt is asked for by its id: the line's salt is not the one that was stored.
-            let receipt =
-                (status == 201).then(|| routes::promise(&Version::first(record), D::KIND, &self.ledger));
+            let receipt = (status == 201).then(|| versions::first_receipt(record, &self.ledger));
             answers.push(LineAnswer {
                 line,
                 status,
                 record: Some(D::KIND),
                 id: Some(record.id),
-                receipt: receipt.flatten(),
+                receipt,
                 problem,
             });
         }
