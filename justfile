@@ -22,3 +22,7 @@ deny:
 # Measure beside pgbench and psql; the figures go to docs/BENCHMARKS.md
 bench *ARGS:
     cargo bench --bench http -- {{ARGS}}
+
+# Measure imports of results beside psql, and the forensics
+bench-results:
+    cargo bench --bench results

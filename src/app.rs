@@ -26,6 +26,7 @@ use crate::{
     documents, enquiries,
     evidence::{self, objects::Objects, uploads::Uploads},
     exports,
+    forensics::{self, runner::Runner},
     http::{health, limits, limits::Limits, middleware, problem::ProblemBody},
     ledger::{self, Ledger, sequencer},
     places::{self, directory::Places},
@@ -70,6 +71,8 @@ use crate::{
         sealing::routes::recipients, sealing::routes::add_recipient, sealing::routes::retire_recipient,
         sealing::routes::reads,
         counting::routes::samples, counting::routes::stations, counting::routes::estimates,
+        forensics::routes::published, forensics::routes::published_plot, forensics::routes::sheets,
+        forensics::routes::sheets_plot,
         results::routes::tables, results::routes::station, results::routes::changed, results::routes::moved,
         results::routes::sums, results::routes::coverage,
         protocols::reading_routes::read, protocols::reading_routes::state,
@@ -192,6 +195,10 @@ fn routes(config: &mut ServiceConfig) {
                 .service(counting::routes::samples)
                 .service(counting::routes::stations)
                 .service(counting::routes::estimates)
+                .service(forensics::routes::published)
+                .service(forensics::routes::published_plot)
+                .service(forensics::routes::sheets)
+                .service(forensics::routes::sheets_plot)
                 .service(results::routes::tables)
                 .service(results::routes::station)
                 .service(results::routes::changed)
@@ -289,6 +296,7 @@ pub async fn start(
         quota: megabytes(settings.evidence.evidence_quota_mb),
     });
     let app_uploads = uploads.clone();
+    let runner = Data::new(Runner::default());
     let sealer = Data::new(Sealer::new(pool.clone(), index));
     let accounts = Data::new(Accounts::new(pool.clone(), settings.require_second_factor));
     let document = Data::from(Arc::new(openapi()));
@@ -308,6 +316,7 @@ pub async fn start(
             .app_data(key.clone())
             .app_data(app_ledger.clone())
             .app_data(sealer.clone())
+            .app_data(runner.clone())
             .app_data(app_uploads.clone())
             .app_data(accounts.clone())
             .app_data(document.clone())

@@ -18,6 +18,15 @@ pub enum Language {
     English,
 }
 
+impl std::str::FromStr for Language {
+    type Err = ();
+
+    /// Reads an ISO 639-1 code.
+    fn from_str(code: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|language| language.code() == code).ok_or(())
+    }
+}
+
 impl Language {
     pub const ALL: [Self; 3] = [Self::Kazakh, Self::Russian, Self::English];
 

@@ -16,6 +16,7 @@ pub mod enquiries;
 pub mod evidence;
 pub mod exports;
 pub mod faults;
+pub mod forensics;
 pub mod http;
 pub mod i18n;
 pub mod ledger;

@@ -71,7 +71,7 @@ pub async fn run(pool: &Pool, command: Results) -> anyhow::Result<()> {
             let sets = store::sets(&mut *pool.get().await?, id).await?;
             let set = sets.into_iter().find(|set| table.as_ref().is_none_or(|label| *label == set.label));
             let set = set.context("no such table was imported")?;
-            let checks = check_sums(pool, &set, &directory).await?;
+            let checks = check_sums(pool, &set, None, &directory).await?;
             for check in checks.iter().filter(|check| !check.holds) {
                 let place = check.district.as_deref().or(check.region.as_deref()).unwrap_or("country");
                 println!("{} {place}, from {}s: {:?}", check.level, check.from, check.differences);

@@ -8,12 +8,16 @@ use uuid::Uuid;
 
 use super::sample;
 use crate::{
+    accounts::Scope,
     db::{
         DbError, DbResult,
         schema::{polling_stations, sample_stations, sample_strata, samples},
     },
     places::{Directory, ElectionId, RegionId},
-    protocols::figures::Votes,
+    protocols::{
+        figures::Votes,
+        sheets::{self, SheetFilter},
+    },
 };
 
 /// A sample that was drawn.
@@ -146,13 +150,33 @@ pub async fn get(conn: &mut AsyncPgConnection, id: Uuid) -> DbResult<Option<Samp
     Ok(samples::table.find(id).select(Sample::as_select()).first(conn).await.optional()?)
 }
 
-pub async fn strata(conn: &mut AsyncPgConnection, id: Uuid) -> DbResult<Vec<StratumRow>> {
-    Ok(sample_strata::table
-        .filter(sample_strata::sample_id.eq(id))
+/// The strata of a sample. Of a region: its stratum, or, where the sample was drawn from the whole country at once, its
+/// stations among the drawn ones, which are then a random sample of the region's.
+pub async fn strata(
+    conn: &mut AsyncPgConnection,
+    sample: &Sample,
+    region: Option<RegionId>,
+) -> DbResult<Vec<StratumRow>> {
+    if let (Some(region), false) = (region, sample.by_region) {
+        let listed = polling_stations::election_id
+            .eq(sample.election_id)
+            .and(polling_stations::region_id.eq(region))
+            .and(polling_stations::origin.eq("registry"));
+        let population: i64 = polling_stations::table.filter(listed).count().get_result(conn).await?;
+        let drawn = sample_stations::sample_id.eq(sample.id).and(sample_stations::region_id.eq(region));
+        let size: i64 = sample_stations::table.filter(drawn).count().get_result(conn).await?;
+        let (population, size) = (population as i32, size as i32);
+        return Ok(vec![StratumRow { sample_id: sample.id, region_id: 0, population, size }]);
+    }
+    let mut strata = sample_strata::table
+        .filter(sample_strata::sample_id.eq(sample.id))
         .order(sample_strata::region_id)
         .select(StratumRow::as_select())
-        .load(conn)
-        .await?)
+        .into_boxed();
+    if let Some(region) = region {
+        strata = strata.filter(sample_strata::region_id.eq(region));
+    }
+    Ok(strata.load(conn).await?)
 }
 
 pub async fn stations(conn: &mut AsyncPgConnection, id: Uuid) -> DbResult<Vec<StationRow>> {
@@ -189,27 +213,23 @@ pub struct Sheet {
     pub votes: Vec<Votes>,
 }
 
-/// The best sheet of each station: of a sample's stations, or of all that have one. Verified before unverified,
-/// the observer's own before the posted one, the latest of several.
+/// The best sheet of each station: of a sample's stations, or of all that have one.
 pub async fn sheets(
     conn: &mut AsyncPgConnection,
-    election: ElectionId,
+    filter: &SheetFilter,
     sample: Option<Uuid>,
 ) -> DbResult<Vec<Sheet>> {
-    let rows: Vec<Row> = diesel::sql_query(
-        "SELECT DISTINCT ON (r.region_id, r.polling_station) coalesce(s.stratum, 0)::int2 AS stratum, t.voters_on_list, \
-           t.issued_in_station + coalesce(t.issued_mobile, 0) AS issued, t.against_all, t.votes \
-         FROM records r JOIN protocols t ON (t.election_id, t.record_id) = (r.election_id, r.id) \
-         LEFT JOIN sample_stations s ON s.sample_id = $2 AND (s.region_id, s.station) = (r.region_id, r.polling_station) \
-         WHERE r.kind = 'protocol' AND r.election_id = $1 AND r.category IN ('observer', 'posted') \
-           AND r.status IN ('submitted', 'in_review', 'verified') AND r.polling_station IS NOT NULL AND t.votes <> '[]' \
-           AND ($2 IS NULL OR s.sample_id IS NOT NULL) \
-         ORDER BY r.region_id, r.polling_station, r.status <> 'verified', r.category, r.received_at DESC",
-    )
-    .bind::<Int2, _>(election)
-    .bind::<Nullable<diesel::sql_types::Uuid>, _>(sample)
-    .load(conn)
-    .await?;
+    let rows: Vec<Row> = sheets::best(&Scope::All, filter)
+        .sql(
+            "SELECT coalesce(s.stratum, 0)::int2 AS stratum, b.voters_on_list, \
+               b.issued_in_station + coalesce(b.issued_mobile, 0) AS issued, b.against_all, b.votes \
+             FROM best b LEFT JOIN sample_stations s \
+               ON s.sample_id = $10 AND (s.region_id, s.station) = (b.region_id, b.station) \
+             WHERE $10 IS NULL OR s.sample_id IS NOT NULL",
+        )
+        .bind::<Nullable<diesel::sql_types::Uuid>, _>(sample)
+        .load(conn)
+        .await?;
     rows.into_iter()
         .map(|row| {
             let votes = serde_json::from_value(row.votes);

@@ -1,5 +1,6 @@
 //! What can be exported and in which form.
 
+use super::comparisons::Comparison;
 use crate::records::{RecordKind, vocabulary};
 
 vocabulary! {
@@ -22,6 +23,28 @@ impl Format {
             Self::Xlsx => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
             Self::Geojson => "application/geo+json",
         }
+    }
+}
+
+/// What is exported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    Records(RecordKind),
+    Aggregates,
+    Comparison(Comparison),
+}
+
+impl std::str::FromStr for Subject {
+    type Err = ();
+
+    fn from_str(name: &str) -> Result<Self, ()> {
+        Ok(match name {
+            "violations" => Self::Records(RecordKind::Violation),
+            "protocols" => Self::Records(RecordKind::Protocol),
+            "detentions" => Self::Records(RecordKind::Detention),
+            "aggregates" => Self::Aggregates,
+            name => Self::Comparison(name.parse().map_err(|_| ())?),
+        })
     }
 }
 

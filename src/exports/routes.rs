@@ -1,20 +1,21 @@
-//! `/exports/{violations,protocols,detentions,aggregates}.{csv,ndjson,xlsx,geojson,receipts}`.
+//! `/exports/{violations,protocols,detentions,aggregates,changed,moved,sums,coverage}.{csv,ndjson,xlsx,geojson,receipts}`.
 
 use std::sync::LazyLock;
 
 use actix_web::{
     HttpResponse, get,
     http::header,
-    web::{Bytes, Data, Path},
+    web::{Data, Path},
 };
-use futures_util::{StreamExt, stream};
+use futures_util::StreamExt;
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use super::{
-    domain::{BOM, Format, neutralise},
+    comparisons,
+    domain::{Format, Subject},
     receipts, sheet, store,
-    store::Download,
+    table::Table,
 };
 use crate::{
     accounts::Caller,
@@ -33,7 +34,8 @@ static TURNS: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(4));
 /// open in a spreadsheet: no cell is taken for a formula.
 #[utoipa::path(tag = "exports", path = "/api/v1/exports/{file}", security(("token" = [])),
     params(
-        ("file" = String, Path, description = "violations, protocols, detentions or aggregates, then .csv, .ndjson, .xlsx or (records) .geojson or .receipts"),
+        ("file" = String, Path, description = "violations, protocols, detentions, aggregates, changed, moved, sums or coverage, then .csv, .ndjson, .xlsx or (records) .geojson or .receipts"),
+        ("table" = Option<String>, Query, description = "comparisons: label of the published table; the latest unless told"),
         ("record" = Option<RecordKind>, Query, description = "aggregates: which records"),
         ("group_by" = Option<String>, Query, description = "aggregates: comma-separated dimensions"),
         ("election" = Option<String>, Query), ("region" = Option<String>, Query), ("city" = Option<String>, Query),
@@ -54,18 +56,15 @@ pub async fn export(
     let missing = || Problem::new(Kind::NotFound);
     let (name, extension) = file.split_once('.').ok_or_else(missing)?;
     let format: Format = extension.parse().map_err(|_| missing())?;
-    let kind = match name {
-        "violations" => Some(RecordKind::Violation),
-        "protocols" => Some(RecordKind::Protocol),
-        "detentions" => Some(RecordKind::Detention),
-        "aggregates" if !matches!(format, Format::Geojson | Format::Receipts) => None,
-        _ => return Err(missing()),
-    };
+    let subject: Subject = name.parse().map_err(|()| missing())?;
+    if matches!(format, Format::Geojson | Format::Receipts) && !matches!(subject, Subject::Records(_)) {
+        return Err(missing());
+    }
     let turn = TURNS.try_acquire().map_err(|_| Problem::later(Kind::Unavailable, 10))?;
     let directory = places.get().await;
     let scope = caller.scope(&directory);
-    let download = match kind {
-        Some(kind) => {
+    let download = match subject {
+        Subject::Records(kind) => {
             let filter = Filter::read(&mut query, &directory);
             query.finish()?;
             match format {
@@ -78,12 +77,17 @@ pub async fn export(
                 _ => store::records(&pool, kind, &filter, &scope, format).await?,
             }
         }
-        None => {
+        Subject::Comparison(comparison) => {
+            let question = comparisons::Question::read(comparison, &mut query, &directory);
+            query.finish()?;
+            comparisons::table(&pool, &question, &scope, &directory).await?.download(format)
+        }
+        Subject::Aggregates => {
             let question = aggregates::routes::read(&mut query, &directory, false);
             query.finish()?;
             let mut conn = pool.get().await?;
             let counts = aggregates::store::count(&mut conn, &question, &scope, &directory).await?;
-            counted(&question, &counts, format)
+            counted(&question, &counts).download(format)
         }
     };
     let body = download.map(move |piece| {
@@ -100,37 +104,16 @@ pub async fn export(
         .streaming(body))
 }
 
-/// Counts in the form asked for: they are few, so they are written at once.
-pub fn counted(question: &Question, counts: &Counts, format: Format) -> Download {
-    if format == Format::Ndjson {
-        let mut lines = Vec::new();
-        for group in &counts.groups {
-            serde_json::to_writer(&mut lines, group).expect("a group is JSON");
-            lines.push(b'\n');
-        }
-        return Box::pin(stream::iter([Ok(Bytes::from(lines))]));
-    }
-    let mut csv = csv::Writer::from_writer(Vec::new());
-    let mut header: Vec<String> = question.group_by.iter().map(ToString::to_string).collect();
-    header.push("count".to_owned());
+/// Counts as a table.
+pub fn counted(question: &Question, counts: &Counts) -> Table {
+    let mut columns: Vec<String> = question.group_by.iter().map(ToString::to_string).collect();
+    columns.push("count".to_owned());
     if question.kind == RecordKind::Detention {
-        header.push("people".to_owned());
+        columns.push("people".to_owned());
     }
-    csv.write_record(&header).expect("memory takes it");
-    for group in &counts.groups {
-        let mut row: Vec<String> = (question.group_by.iter())
-            .map(|dimension| match &group.keys[dimension.word()] {
-                Value::String(text) => neutralise(text).into_owned(),
-                _ => String::new(),
-            })
-            .collect();
-        row.extend(group.count.map(|n| n.to_string()));
-        row.extend(group.people.map(|n| n.to_string()));
-        csv.write_record(&row).expect("memory takes it");
-    }
-    let csv = csv.into_inner().expect("memory takes it");
-    match format {
-        Format::Xlsx => sheet::workbook(Box::pin(stream::iter([Ok(Bytes::from(csv))])), "aggregates"),
-        _ => Box::pin(stream::iter([Ok(Bytes::from_static(BOM.as_bytes())), Ok(Bytes::from(csv))])),
-    }
+    let row = |group| match serde_json::to_value(group) {
+        Ok(Value::Object(row)) => row,
+        _ => Default::default(),
+    };
+    Table { name: "aggregates", columns, rows: counts.groups.iter().map(row).collect() }
 }

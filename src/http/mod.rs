@@ -18,6 +18,16 @@ pub fn language(headers: &actix_web::http::header::HeaderMap) -> Language {
     Language::negotiate(accepted.unwrap_or_default())
 }
 
+/// The language that a query asks for (`language=kk`), or else the one that the client likes best: a picture in a
+/// page cannot choose its headers.
+pub fn asked_language(query: &mut query::Query, headers: &actix_web::http::header::HeaderMap) -> Language {
+    let Some(code) = query.text("language") else { return language(headers) };
+    code.parse().unwrap_or_else(|()| {
+        query.faults.add_with("?language", "not_one_of", vec![("words", "kk, ru, en".to_owned())]);
+        Language::default()
+    })
+}
+
 /// The result of a route.
 pub type Answer = Result<actix_web::HttpResponse, Problem>;
 

@@ -1,5 +1,6 @@
 //! What a place is. Ids are the database's own and never leave the program; slugs and codes do.
 
+use crate::i18n::Language;
 use chrono::{NaiveDate, TimeZone};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,16 @@ pub struct Names {
     pub kk: String,
     pub ru: String,
     pub en: String,
+}
+
+impl Names {
+    pub fn in_language(&self, language: Language) -> &str {
+        match language {
+            Language::Kazakh => &self.kk,
+            Language::Russian => &self.ru,
+            Language::English => &self.en,
+        }
+    }
 }
 
 /// One vote on one date.

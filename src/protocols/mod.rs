@@ -5,4 +5,5 @@ pub mod figures;
 pub mod reading;
 pub mod reading_routes;
 pub mod reading_store;
+pub mod sheets;
 mod store;

@@ -143,21 +143,40 @@ pub async fn run(
         ensure!(added == 1, "the table states one sum twice: {} {}", row.level, row.district);
     }
     report.totals = totals.len() as u64;
-    transaction
-        .execute(
-            "INSERT INTO polling_stations (election_id, region_id, number, origin) \
-             SELECT election_id, region_id, station, 'registry' FROM official_results WHERE set_id = $1 \
-             ON CONFLICT (election_id, region_id, number) DO UPDATE SET origin = 'registry' \
-             WHERE polling_stations.origin <> 'registry'",
-            &[&set],
-        )
-        .await?;
+    register(&transaction, election, set).await?;
     transaction
         .execute("UPDATE result_sets SET stations = $2 WHERE id = $1", &[&set, &(report.stations as i32)])
         .await?;
     transaction.commit().await?;
     progress.finish_and_clear();
     Ok(report)
+}
+
+/// Adds the stations of a table to the registry; those that records merely named before are now of it too.
+async fn register(
+    transaction: &tokio_postgres::Transaction<'_>,
+    election: i16,
+    set: i16,
+) -> Result<(), tokio_postgres::Error> {
+    transaction
+        .execute(
+            "UPDATE polling_stations s SET origin = 'registry' FROM official_results o \
+             WHERE s.election_id = $1 AND s.origin = 'reported' \
+               AND (o.election_id, o.set_id, o.region_id, o.station) = ($1, $2, s.region_id, s.number)",
+            &[&election, &set],
+        )
+        .await?;
+    transaction
+        .execute(
+            "INSERT INTO polling_stations (election_id, region_id, number, origin) \
+             SELECT election_id, region_id, station, 'registry' FROM official_results o WHERE (election_id, set_id) = ($1, $2) \
+               AND NOT EXISTS (SELECT FROM polling_stations s \
+                 WHERE (s.election_id, s.region_id, s.number) = (o.election_id, o.region_id, o.station)) \
+             ON CONFLICT DO NOTHING",
+            &[&election, &set],
+        )
+        .await?;
+    Ok(())
 }
 
 /// One line of COPY's text format.

@@ -14,13 +14,14 @@ use super::{
     store::{self, ResultSet},
 };
 use crate::{
-    accounts::Caller,
+    accounts::{Caller, Scope},
     db::{DbResult, Pool},
     http::{
         Answer, Kind, Problem,
         query::{self, Query},
     },
     places::{self, Directory, ElectionId, RegionId, directory::Places},
+    protocols::sheets::SheetFilter,
     records::view::Page,
 };
 
@@ -83,7 +84,7 @@ pub struct CoverageView {
 }
 
 /// The table asked for by label, or the latest.
-async fn table(pool: &Pool, election: ElectionId, label: Option<String>) -> Result<ResultSet, Problem> {
+pub async fn table(pool: &Pool, election: ElectionId, label: Option<String>) -> Result<ResultSet, Problem> {
     let sets = store::sets(&mut *pool.get().await?, election).await?;
     let found = sets.into_iter().find(|set| label.as_ref().is_none_or(|label| *label == set.label));
     found.ok_or_else(|| Problem::new(Kind::NotFound))
@@ -138,7 +139,7 @@ pub async fn station(caller: Caller, pool: Data<Pool>, places: Data<Places>, mut
     let station = station.unwrap_or_default();
     let mut conn = pool.get().await?;
     let scope = caller.scope(&directory);
-    let mut copies = store::sheets(&mut conn, &scope, election, region, &station).await?;
+    let mut copies = store::copies(&mut conn, &scope, election, region, &station).await?;
     for set in store::sets(&mut conn, election).await? {
         copies.extend(store::published(&mut conn, &set, region, &station).await?);
     }
@@ -155,27 +156,34 @@ pub async fn station(caller: Caller, pool: Data<Pool>, places: Data<Places>, mut
 /// Stations whose published votes are not those of the best copy within reach, with the votes moved.
 #[utoipa::path(tag = "results", path = "/api/v1/results/changed", security(("token" = [])),
     params(("election" = String, Query), ("table" = Option<String>, Query, description = "label; the latest unless told"),
-        ("region" = Option<String>, Query), ("limit" = Option<i64>, Query), ("cursor" = Option<String>, Query)),
+        ("region" = Option<String>, Query), ("from" = Option<chrono::NaiveDate>, Query, description = "first local date of the copies"),
+        ("to" = Option<chrono::NaiveDate>, Query), ("limit" = Option<i64>, Query), ("cursor" = Option<String>, Query)),
     responses((status = 200, body = Page<ChangedView>), (status = 404, description = "No table was imported")))]
 #[get("/results/changed")]
 pub async fn changed(caller: Caller, pool: Data<Pool>, places: Data<Places>, mut query: Query) -> Answer {
     let directory = places.get().await;
-    let election = places::query::required_election(&mut query, &directory);
-    let region = places::query::region(&mut query, &directory);
+    let filter = SheetFilter::read(&mut query, &directory);
     let label = query.text("table");
     let limit = query.limit();
     let after = query.cursor();
     query.finish()?;
-    let set = table(&pool, election.unwrap_or_default(), label).await?;
+    let set = table(&pool, filter.election, label).await?;
     let scope = caller.scope(&directory);
     let mut conn = pool.get().await?;
-    let rows = store::changed(&mut conn, &scope, &set, region, after, limit + 1).await?;
+    let rows = store::changed(&mut conn, &scope, &filter, &set, after, limit + 1).await?;
     let next = (rows.len() as i64 > limit).then(|| {
         let last = &rows[limit as usize - 1];
         query::cursor(&(last.region_id, &last.station))
     });
-    let view = |row: store::Changed| ChangedView {
-        region: code(&directory, row.region_id),
+    let shown = rows.into_iter().take(limit as usize);
+    let items: Vec<_> = shown.map(|row| changed_view(row, &set, &directory)).collect();
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "private, no-cache")).json(Page { items, next }))
+}
+
+/// A changed station as it is told.
+pub fn changed_view(row: store::Changed, set: &ResultSet, directory: &Directory) -> ChangedView {
+    ChangedView {
+        region: code(directory, row.region_id),
         station: row.station,
         record: row.record,
         held_by: row.held_by,
@@ -183,58 +191,73 @@ pub async fn changed(caller: Caller, pool: Data<Pool>, places: Data<Places>, mut
         moved: (set.candidates.iter().zip(row.moved))
             .filter_map(|(name, by)| Some((name.clone(), by.filter(|by| *by != 0)?)))
             .collect(),
-    };
-    let items: Vec<_> = rows.into_iter().take(limit as usize).map(view).collect();
-    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "private, no-cache")).json(Page { items, next }))
+    }
 }
 
 /// The same summed by region.
 #[utoipa::path(tag = "results", path = "/api/v1/results/moved", security(("token" = [])),
-    params(("election" = String, Query), ("table" = Option<String>, Query)),
+    params(("election" = String, Query), ("table" = Option<String>, Query), ("region" = Option<String>, Query),
+        ("from" = Option<chrono::NaiveDate>, Query), ("to" = Option<chrono::NaiveDate>, Query)),
     responses((status = 200, body = Vec<RegionMovedView>), (status = 404, description = "No table was imported")))]
 #[get("/results/moved")]
 pub async fn moved(caller: Caller, pool: Data<Pool>, places: Data<Places>, mut query: Query) -> Answer {
     let directory = places.get().await;
-    let election = places::query::required_election(&mut query, &directory);
+    let filter = SheetFilter::read(&mut query, &directory);
     let label = query.text("table");
     query.finish()?;
-    let set = table(&pool, election.unwrap_or_default(), label).await?;
-    let rows = store::moved_by_region(&mut *pool.get().await?, &caller.scope(&directory), &set).await?;
+    let set = table(&pool, filter.election, label).await?;
+    let rows = moved_of(&pool, &caller.scope(&directory), &filter, &set, &directory).await?;
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "private, no-cache")).json(rows))
+}
+
+/// Votes moved by region, as they are told.
+pub async fn moved_of(
+    pool: &Pool,
+    scope: &Scope,
+    filter: &SheetFilter,
+    set: &ResultSet,
+    directory: &Directory,
+) -> DbResult<Vec<RegionMovedView>> {
+    let rows = store::moved_by_region(&mut *pool.get().await?, scope, filter, set).await?;
     let view = |row: store::RegionMoved| RegionMovedView {
-        region: code(&directory, row.region_id),
+        region: code(directory, row.region_id),
         compared: row.compared,
         changed: row.changed,
         moved: set.candidates.iter().cloned().zip(row.moved).collect(),
     };
-    Ok(HttpResponse::Ok()
-        .insert_header((CACHE_CONTROL, "private, no-cache"))
-        .json(rows.into_iter().map(view).collect::<Vec<_>>()))
+    Ok(rows.into_iter().map(view).collect())
 }
 
 /// The sums that a table states, checked against what it states one level below: districts and regions against
 /// their stations, the country against its regions and its stations.
 #[utoipa::path(tag = "results", path = "/api/v1/results/sums",
-    params(("election" = String, Query), ("table" = Option<String>, Query)),
+    params(("election" = String, Query), ("table" = Option<String>, Query), ("region" = Option<String>, Query)),
     responses((status = 200, body = Vec<SumCheck>), (status = 404, description = "No table was imported")))]
 #[get("/results/sums")]
 pub async fn sums(pool: Data<Pool>, places: Data<Places>, mut query: Query) -> Answer {
     let directory = places.get().await;
     let election = places::query::required_election(&mut query, &directory);
+    let region = places::query::region(&mut query, &directory);
     let label = query.text("table");
     query.finish()?;
     let set = table(&pool, election.unwrap_or_default(), label).await?;
-    let checks = check_sums(&pool, &set, &directory).await?;
+    let checks = check_sums(&pool, &set, region, &directory).await?;
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "public, max-age=30")).json(checks))
 }
 
-/// Checks all sums of a table.
-pub async fn check_sums(pool: &Pool, set: &ResultSet, directory: &Directory) -> DbResult<Vec<SumCheck>> {
+/// Checks the sums of a table: all, or those of a region and its districts.
+pub async fn check_sums(
+    pool: &Pool,
+    set: &ResultSet,
+    region: Option<RegionId>,
+    directory: &Directory,
+) -> DbResult<Vec<SumCheck>> {
     let mut conn = pool.get().await?;
     let stated = store::stated(&mut conn, set).await?;
     let summed = store::summed(&mut conn, set).await?;
     let mut checks = Vec::new();
     let zero = vec![0; set.candidates.len()];
-    for sum in &stated {
+    for sum in stated.iter().filter(|sum| region.is_none_or(|id| sum.region_id == id)) {
         let level = sum.of_level()?;
         let parts = summed
             .iter()
@@ -266,21 +289,32 @@ pub async fn check_sums(pool: &Pool, set: &ResultSet, directory: &Directory) -> 
 }
 
 /// Stations with a sheet over the stations that a registry lists, by region.
-#[utoipa::path(tag = "results", path = "/api/v1/results/coverage", params(("election" = String, Query)), responses((status = 200, body = Vec<CoverageView>)))]
+#[utoipa::path(tag = "results", path = "/api/v1/results/coverage",
+    params(("election" = String, Query), ("region" = Option<String>, Query), ("from" = Option<chrono::NaiveDate>, Query),
+        ("to" = Option<chrono::NaiveDate>, Query)),
+    responses((status = 200, body = Vec<CoverageView>)))]
 #[get("/results/coverage")]
 pub async fn coverage(pool: Data<Pool>, places: Data<Places>, mut query: Query) -> Answer {
     let directory = places.get().await;
-    let election = places::query::required_election(&mut query, &directory);
+    let filter = SheetFilter::read(&mut query, &directory);
     query.finish()?;
-    let rows = store::coverage(&mut *pool.get().await?, election.unwrap_or_default()).await?;
+    let rows = coverage_of(&pool, &filter, &directory).await?;
+    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "public, max-age=30")).json(rows))
+}
+
+/// Coverage by region, as it is told.
+pub async fn coverage_of(
+    pool: &Pool,
+    filter: &SheetFilter,
+    directory: &Directory,
+) -> DbResult<Vec<CoverageView>> {
+    let rows = store::coverage(&mut *pool.get().await?, filter).await?;
     let view = |row: store::Covered| CoverageView {
-        region: code(&directory, row.region_id),
+        region: code(directory, row.region_id),
         stations: row.stations,
         with_sheet: row.with_sheet,
         with_verified: row.with_verified,
         coverage: (row.with_sheet as f64 * 10_000.0 / row.stations as f64).round() / 100.0,
     };
-    Ok(HttpResponse::Ok()
-        .insert_header((CACHE_CONTROL, "public, max-age=30"))
-        .json(rows.into_iter().map(view).collect::<Vec<_>>()))
+    Ok(rows.into_iter().map(view).collect())
 }

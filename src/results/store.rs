@@ -1,7 +1,13 @@
 //! Official results in PostgreSQL, and their comparison with the copies that observers brought.
 
 use chrono::{DateTime, Utc};
-use diesel::{QueryableByName, prelude::*, sql_types::*};
+use diesel::{
+    QueryableByName,
+    pg::Pg,
+    prelude::*,
+    query_builder::{BoxedSqlQuery, SqlQuery},
+    sql_types::*,
+};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use serde_json::Value;
 use uuid::Uuid;
@@ -14,6 +20,7 @@ use crate::{
     protocols::{
         figures::{Figures, Votes},
         reading,
+        sheets::{self, SheetFilter},
     },
 };
 
@@ -120,7 +127,7 @@ const WITHIN: &str = "($1 OR r.region_id = ANY($2) OR r.city_id = ANY($3) OR r.r
 
 /// The copies of a station's sheet among the records within reach, those verified first, and their photos that
 /// were read.
-pub async fn sheets(
+pub async fn copies(
     conn: &mut AsyncPgConnection,
     scope: &Scope,
     election: ElectionId,
@@ -227,80 +234,60 @@ pub struct RegionMoved {
     pub moved: Vec<i64>,
 }
 
-/// One copy a station, the best: verified before unverified, the observer's own before the posted one, the latest
-/// of several; and by how much the published votes differ from it. Takes the parameters of [`WITHIN`], then
-/// election, table and candidates.
-fn best() -> String {
-    format!(
-        "SELECT DISTINCT ON (r.region_id, r.polling_station) r.region_id, r.polling_station AS station, r.id AS record, \
-           r.category AS held_by, r.status, o.votes AS published, \
-           ARRAY(SELECT c.n - (SELECT (v->>'votes')::int FROM jsonb_array_elements(t.votes) v WHERE v->>'candidate' = c.name) \
-                 FROM unnest($7, o.votes) WITH ORDINALITY AS c (name, n, i) ORDER BY c.i) AS moved \
-         FROM records r JOIN protocols t ON (t.election_id, t.record_id) = (r.election_id, r.id) \
-         JOIN official_results o ON (o.election_id, o.set_id, o.region_id, o.station) = ($5, $6, r.region_id, r.polling_station) \
-         WHERE {WITHIN} AND r.kind = 'protocol' AND r.election_id = $5 AND r.category IN ('observer', 'posted') \
-           AND r.status IN ('submitted', 'in_review', 'verified') AND t.votes <> '[]' \
-         ORDER BY r.region_id, r.polling_station, r.status <> 'verified', r.category, r.received_at DESC"
-    )
+/// Continues [`sheets::best`] with `compared`: by how much the published votes of each station differ.
+const COMPARED: &str = ", compared AS (SELECT b.region_id, b.station, b.record_id AS record, b.held_by, b.status, \
+     ARRAY(SELECT c.n - (SELECT (v->>'votes')::int FROM jsonb_array_elements(b.votes) v WHERE v->>'candidate' = c.name) \
+           FROM unnest($11, o.votes) WITH ORDINALITY AS c (name, n, i) ORDER BY c.i) AS moved \
+     FROM best b JOIN official_results o \
+       ON (o.election_id, o.set_id, o.region_id, o.station) = (b.election_id, $10, b.region_id, b.station)) ";
+
+fn compared(scope: &Scope, filter: &SheetFilter, set: &ResultSet) -> BoxedSqlQuery<'static, Pg, SqlQuery> {
+    sheets::best(scope, filter)
+        .sql(COMPARED)
+        .bind::<Int2, _>(set.id)
+        .bind::<Array<Text>, _>(set.candidates.clone())
 }
 
 /// The stations whose published votes differ from the best copy within reach, by region and station, after one.
 pub async fn changed(
     conn: &mut AsyncPgConnection,
     scope: &Scope,
+    filter: &SheetFilter,
     set: &ResultSet,
-    region: Option<RegionId>,
     after: Option<(RegionId, String)>,
     limit: i64,
 ) -> DbResult<Vec<Changed>> {
-    let (all, places, own) = reach(scope);
     let (after_region, after_station) = after.unwrap_or((0, String::new()));
-    Ok(diesel::sql_query(format!(
-        "SELECT region_id, station, record, held_by, status, moved FROM ({}) best \
-         WHERE EXISTS (SELECT FROM unnest(moved) m WHERE m <> 0) AND ($8 IS NULL OR region_id = $8) \
-           AND (region_id, station) > ($9, $10) ORDER BY region_id, station LIMIT $11",
-        best()
-    ))
-    .bind::<Bool, _>(all)
-    .bind::<Array<Int2>, _>(places.regions)
-    .bind::<Array<Int4>, _>(places.cities)
-    .bind::<Nullable<diesel::sql_types::Uuid>, _>(own)
-    .bind::<Int2, _>(set.election_id)
-    .bind::<Int2, _>(set.id)
-    .bind::<Array<Text>, _>(&set.candidates)
-    .bind::<Nullable<Int2>, _>(region)
-    .bind::<Int2, _>(after_region)
-    .bind::<Text, _>(after_station)
-    .bind::<BigInt, _>(limit)
-    .load(conn)
-    .await?)
+    Ok(compared(scope, filter, set)
+        .sql(
+            "SELECT * FROM compared WHERE EXISTS (SELECT FROM unnest(moved) m WHERE m <> 0) \
+               AND (region_id, station) > ($12, $13) ORDER BY region_id, station LIMIT $14",
+        )
+        .bind::<Int2, _>(after_region)
+        .bind::<Text, _>(after_station)
+        .bind::<BigInt, _>(limit)
+        .load(conn)
+        .await?)
 }
 
 /// The same summed by region.
 pub async fn moved_by_region(
     conn: &mut AsyncPgConnection,
     scope: &Scope,
+    filter: &SheetFilter,
     set: &ResultSet,
 ) -> DbResult<Vec<RegionMoved>> {
-    let (all, places, own) = reach(scope);
-    Ok(diesel::sql_query(format!(
-        "WITH best AS ({}), each AS (SELECT region_id, i, sum(coalesce(m, 0)) AS moved \
-           FROM best, unnest(moved) WITH ORDINALITY AS u (m, i) GROUP BY 1, 2) \
-         SELECT b.region_id, count(*) AS compared, \
-           count(*) FILTER (WHERE EXISTS (SELECT FROM unnest(moved) m WHERE m <> 0)) AS changed, \
-           ARRAY(SELECT e.moved::bigint FROM each e WHERE e.region_id = b.region_id ORDER BY e.i) AS moved \
-         FROM best b GROUP BY b.region_id ORDER BY b.region_id",
-        best()
-    ))
-    .bind::<Bool, _>(all)
-    .bind::<Array<Int2>, _>(places.regions)
-    .bind::<Array<Int4>, _>(places.cities)
-    .bind::<Nullable<diesel::sql_types::Uuid>, _>(own)
-    .bind::<Int2, _>(set.election_id)
-    .bind::<Int2, _>(set.id)
-    .bind::<Array<Text>, _>(&set.candidates)
-    .load(conn)
-    .await?)
+    Ok(compared(scope, filter, set)
+        .sql(
+            ", each AS (SELECT region_id, i, sum(coalesce(m, 0)) AS moved \
+               FROM compared, unnest(moved) WITH ORDINALITY AS u (m, i) GROUP BY 1, 2) \
+             SELECT b.region_id, count(*) AS compared, \
+               count(*) FILTER (WHERE EXISTS (SELECT FROM unnest(moved) m WHERE m <> 0)) AS changed, \
+               ARRAY(SELECT e.moved::bigint FROM each e WHERE e.region_id = b.region_id ORDER BY e.i) AS moved \
+             FROM compared b GROUP BY b.region_id ORDER BY b.region_id",
+        )
+        .load(conn)
+        .await?)
 }
 
 /// Sums of one level: stated by the table, or made of its parts.
@@ -376,18 +363,16 @@ pub struct Covered {
 }
 
 /// Coverage by region: of the stations that a registry lists (those merely reported do not count as all).
-pub async fn coverage(conn: &mut AsyncPgConnection, election: ElectionId) -> DbResult<Vec<Covered>> {
-    Ok(diesel::sql_query(
-        "SELECT s.region_id, count(*) AS stations, count(r.region_id) AS with_sheet, \
-           count(*) FILTER (WHERE r.verified) AS with_verified \
-         FROM polling_stations s LEFT JOIN ( \
-           SELECT region_id, polling_station, bool_or(status = 'verified') AS verified FROM records \
-           WHERE kind = 'protocol' AND election_id = $1 AND category IN ('observer', 'posted') \
-             AND status IN ('submitted', 'in_review', 'verified') AND polling_station IS NOT NULL GROUP BY 1, 2 \
-         ) r ON (r.region_id, r.polling_station) = (s.region_id, s.number) \
-         WHERE s.election_id = $1 AND s.origin = 'registry' GROUP BY s.region_id ORDER BY s.region_id",
-    )
-    .bind::<Int2, _>(election)
-    .load(conn)
-    .await?)
+pub async fn coverage(conn: &mut AsyncPgConnection, filter: &SheetFilter) -> DbResult<Vec<Covered>> {
+    Ok(sheets::best(&Scope::All, filter)
+        .sql(
+            "SELECT s.region_id, count(*) AS stations, count(b.region_id) AS with_sheet, \
+               count(*) FILTER (WHERE b.status = 'verified') AS with_verified \
+             FROM polling_stations s LEFT JOIN best b ON (b.region_id, b.station) = (s.region_id, s.number) \
+             WHERE s.election_id = $5 AND s.origin = 'registry' AND ($10 IS NULL OR s.region_id = $10) \
+             GROUP BY s.region_id ORDER BY s.region_id",
+        )
+        .bind::<Nullable<Int2>, _>(filter.region)
+        .load(conn)
+        .await?)
 }

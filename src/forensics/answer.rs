@@ -1,0 +1,121 @@
+//! An analysis as it is told: with the paper, the assumptions and the limits of each method.
+
+use serde::Serialize;
+use strum::VariantArray;
+use utoipa::ToSchema;
+
+use super::{
+    analysis::{Analysis, LEVEL, Test},
+    domain::{Figures, Method, Options},
+    fingerprint::Fingerprint,
+};
+use crate::{i18n::Language, places::Directory, places::RegionId};
+
+/// What the figures of a table alone can say.
+#[derive(Serialize, ToSchema)]
+pub struct AnalysisView {
+    /// Label of the published table; null for sheets of observers.
+    table: Option<String>,
+    leader: String,
+    runner_up: Option<String>,
+    /// Stations that the methods used.
+    stations: u64,
+    /// Stations left out: a number is missing, or larger than what it is a part of.
+    unusable: u64,
+    caution: String,
+    correction: Correction,
+    methods: Vec<MethodView>,
+    /// The country, then its regions.
+    areas: Vec<AreaView>,
+}
+
+/// How many tests there are, and what is made of it.
+#[derive(Serialize, ToSchema)]
+pub struct Correction {
+    /// Tests that are corrected together, of all areas, whichever of them are shown.
+    tests: u64,
+    level: f64,
+    /// Made elections behind each p-value of whole per cents.
+    simulations: u32,
+    /// The same seed gives the same p-values.
+    seed: u64,
+    papers: [&'static str; 2],
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct MethodView {
+    method: Method,
+    name: String,
+    paper: &'static str,
+    assumptions: String,
+    limits: String,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct AreaView {
+    /// Null for the country.
+    region: Option<String>,
+    name: String,
+    stations: u64,
+    fingerprint: Fingerprint,
+    tests: Vec<Test>,
+}
+
+/// The name of an area in a language.
+pub fn place(directory: &Directory, region: Option<RegionId>, language: Language) -> String {
+    match region.and_then(|id| directory.region_by_id(id)) {
+        Some(region) => region.names.in_language(language).to_owned(),
+        None => language.text("country", &[]),
+    }
+}
+
+/// A method with its texts.
+pub fn method(method: Method, language: Language) -> MethodView {
+    let text = |suffix: &str| language.text(&format!("method-{}{suffix}", method.word()), &[]);
+    MethodView {
+        method,
+        name: text(""),
+        paper: method.paper(),
+        assumptions: text("-assumes"),
+        limits: text("-limits"),
+    }
+}
+
+/// Tells an analysis; of one region alone where it is asked for.
+pub fn told(
+    (figures, analysis): (&Figures, &Analysis),
+    options: Options,
+    table: Option<String>,
+    region: Option<RegionId>,
+    directory: &Directory,
+    language: Language,
+) -> AnalysisView {
+    let shown = analysis.areas.iter().filter(|area| region.is_none() || area.region == region);
+    let areas = shown.map(|area| AreaView {
+        region: area.region.and_then(|id| directory.region_by_id(id)).map(|region| region.code.clone()),
+        name: place(directory, area.region, language),
+        stations: area.stations,
+        fingerprint: area.fingerprint.clone(),
+        tests: area.tests.clone(),
+    });
+    AnalysisView {
+        table,
+        leader: figures.candidates[figures.leader].clone(),
+        runner_up: figures.runner_up.map(|i| figures.candidates[i].clone()),
+        stations: figures.stations.len() as u64,
+        unusable: figures.unusable,
+        caution: language.text("forensics-caution", &[]),
+        correction: Correction {
+            tests: analysis.family,
+            level: LEVEL,
+            simulations: options.simulations,
+            seed: options.seed,
+            papers: [
+                "S. Holm: A Simple Sequentially Rejective Multiple Test Procedure, Scandinavian Journal of Statistics 6 (1979) 65–70",
+                "Y. Benjamini, Y. Hochberg: Controlling the False Discovery Rate, Journal of the Royal Statistical Society B 57 (1995) 289–300",
+            ],
+        },
+        methods: Method::VARIANTS.iter().map(|it| method(*it, language)).collect(),
+        areas: areas.collect(),
+    }
+}
