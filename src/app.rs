@@ -32,7 +32,7 @@ use crate::{
     places::{self, directory::Places},
     protocols::{self, domain::Protocol},
     records::{self, intake::Intake},
-    results,
+    report, results,
     sealing::{self, IndexKey, Sealer},
     submissions,
     violations::domain::Violation,
@@ -72,7 +72,7 @@ use crate::{
         sealing::routes::reads,
         counting::routes::samples, counting::routes::stations, counting::routes::estimates,
         forensics::routes::published, forensics::routes::published_plot, forensics::routes::sheets,
-        forensics::routes::sheets_plot,
+        forensics::routes::sheets_plot, report::routes::report,
         results::routes::tables, results::routes::station, results::routes::changed, results::routes::moved,
         results::routes::sums, results::routes::coverage,
         protocols::reading_routes::read, protocols::reading_routes::state,
@@ -199,6 +199,7 @@ fn routes(config: &mut ServiceConfig) {
                 .service(forensics::routes::published_plot)
                 .service(forensics::routes::sheets)
                 .service(forensics::routes::sheets_plot)
+                .service(report::routes::report)
                 .service(results::routes::tables)
                 .service(results::routes::station)
                 .service(results::routes::changed)

@@ -19,15 +19,27 @@ pub struct Storage {
 }
 
 impl Storage {
-    /// The data directory in force.
+    /// The data directory in force, from the root: a socket's directory must be told so to be one.
     pub fn data_dir(&self) -> PathBuf {
-        self.data_dir.clone().unwrap_or_else(|| {
+        let dir = self.data_dir.clone().unwrap_or_else(|| {
             if nix::unistd::geteuid().is_root() {
                 return PathBuf::from("/var/lib/baqylau");
             }
             directories::ProjectDirs::from("", "", "baqylau")
                 .map_or_else(|| PathBuf::from("baqylau-data"), |dirs| dirs.data_dir().to_owned())
-        })
+        });
+        std::path::absolute(&dir).unwrap_or(dir)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Storage;
+
+    #[test]
+    fn a_data_directory_is_told_from_the_root() {
+        let storage = Storage { data_dir: Some("some/where".into()), database_url: None };
+        assert!(storage.data_dir().is_absolute() && storage.data_dir().ends_with("some/where"));
     }
 }
 

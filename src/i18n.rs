@@ -82,14 +82,42 @@ mod tests {
         assert_eq!(Language::negotiate(""), Language::English);
     }
 
+    fn keys(language: &str, file: &str) -> std::collections::BTreeSet<String> {
+        let text = std::fs::read_to_string(format!("i18n/{language}/{file}")).unwrap();
+        text.lines().filter_map(|line| line.split_once(" = ")).map(|(key, _)| key.to_owned()).collect()
+    }
+
     #[test]
     fn all_languages_have_the_same_texts() {
-        let keys = |file: &str| -> std::collections::BTreeSet<String> {
-            file.lines().filter_map(|line| line.split_once(" = ")).map(|(key, _)| key.to_owned()).collect()
-        };
-        let english = keys(include_str!("../i18n/en/messages.ftl"));
-        assert!(english.len() > 40);
-        assert_eq!(english, keys(include_str!("../i18n/ru/messages.ftl")));
-        assert_eq!(english, keys(include_str!("../i18n/kk/messages.ftl")));
+        for file in ["messages.ftl", "words.ftl", "forensics.ftl", "report.ftl"] {
+            let english = keys("en", file);
+            assert!(english.len() > 20);
+            assert_eq!(english, keys("ru", file), "{file}");
+            assert_eq!(english, keys("kk", file), "{file}");
+        }
+    }
+
+    #[test]
+    fn every_word_of_the_vocabularies_has_a_text() {
+        use strum::VariantNames;
+
+        use crate::{detentions::domain as detentions, protocols, records, violations::domain as violations};
+        let known = keys("en", "words.ftl");
+        for (prefix, words) in [
+            ("kind", records::RecordKind::VARIANTS),
+            ("status", records::Status::VARIANTS),
+            ("severity", records::Severity::VARIANTS),
+            ("category", violations::Category::VARIANTS),
+            ("stage", violations::Stage::VARIANTS),
+            ("circumstance", detentions::Circumstance::VARIANTS),
+            ("agency", detentions::Agency::VARIANTS),
+            ("custody", detentions::Custody::VARIANTS),
+            ("copy", protocols::domain::CopyHolder::VARIANTS),
+            ("figure", &protocols::figures::NUMBERS),
+        ] {
+            for word in words {
+                assert!(known.contains(&format!("{prefix}-{word}")), "{prefix}-{word}");
+            }
+        }
     }
 }

@@ -6,6 +6,7 @@
 pub mod accounts;
 pub mod aggregates;
 pub mod app;
+pub mod charts;
 pub mod commands;
 pub mod config;
 pub mod counting;
@@ -23,6 +24,7 @@ pub mod ledger;
 pub mod places;
 pub mod protocols;
 pub mod records;
+pub mod report;
 pub mod results;
 pub mod sealing;
 pub mod secrets;

@@ -1,7 +1,9 @@
 //! The command line.
 
+mod counting;
 mod export;
 mod keys;
+mod report;
 mod results;
 mod sample;
 mod serve;
@@ -15,8 +17,7 @@ use crate::{
     accounts::Role,
     config::{Service, Storage},
     db::{self, Pool, embedded::Cluster},
-    exports::domain::Format,
-    records::RecordKind,
+    exports::domain::{Format, Subject},
     seeds,
 };
 
@@ -50,6 +51,12 @@ enum Command {
     Results(results::Results),
     /// Draw a random sample of polling stations for a quick count
     Sample(sample::SampleArgs),
+    /// Estimate shares and turnout from sheets, with intervals where a random sample allows them
+    Estimate(counting::EstimateArgs),
+    /// Test what the figures of a table alone can say, and draw the plots
+    Forensics(counting::ForensicsArgs),
+    /// Write a report of one region that can be published
+    Report(Box<report::ReportArgs>),
     /// Check what the ledger proves
     #[command(subcommand)]
     Verify(VerifyCommand),
@@ -92,8 +99,9 @@ enum UserCommand {
 
 #[derive(clap::Args)]
 struct ExportArgs {
-    /// violation, protocol or detention
-    record: RecordKind,
+    /// violations, protocols, detentions, or a comparison: changed, moved, sums, coverage
+    #[arg(value_parser = export::subject)]
+    subject: Subject,
     /// csv, ndjson, xlsx or geojson
     #[arg(long, default_value = "csv")]
     format: Format,
@@ -180,6 +188,9 @@ impl Database {
                 verify::database(&pool, &check, data_dir).await?;
             }
             Command::Sample(args) => sample::run(&pool, args).await?,
+            Command::Estimate(args) => counting::estimate(&pool, args).await?,
+            Command::Forensics(args) => counting::forensics(&pool, args).await?,
+            Command::Report(args) => report::run(&pool, *args).await?,
             Command::Results(command) => results::run(&pool, command).await?,
             Command::Keys(keys) => keys::stored(&pool, keys).await?,
             Command::Verify(VerifyCommand::Offline(_))

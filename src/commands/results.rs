@@ -7,9 +7,16 @@ use clap::Subcommand;
 use indicatif::ProgressBar;
 
 use crate::{
+    accounts::Scope,
     db::Pool,
     places,
-    results::{domain::Mapping, import, routes::check_sums, store},
+    results::{
+        compare::{SheetCopy, side_by_side},
+        domain::Mapping,
+        import,
+        routes::{check_sums, copies_of},
+        store,
+    },
 };
 
 #[derive(Subcommand)]
@@ -32,6 +39,16 @@ pub enum Results {
         /// Leave lines with faults out, in place of importing nothing
         #[arg(long)]
         skip_faults: bool,
+    },
+    /// Set all copies of one station's sheet side by side, figure by figure
+    Station {
+        #[arg(long)]
+        election: String,
+        /// ISO 3166-2:KZ code
+        #[arg(long)]
+        region: String,
+        /// Number of the polling station
+        station: String,
     },
     /// Check the sums that a table states, from stations to districts, regions and the country
     Sums {
@@ -66,6 +83,18 @@ pub async fn run(pool: &Pool, command: Results) -> anyhow::Result<()> {
                 report.stations, report.totals, report.faulty
             );
         }
+        Results::Station { election, region, station } => {
+            let election = directory.election(&election).context("there is no such election")?.id;
+            let region = directory.region(&region).context("there is no such region")?.id;
+            let mut conn = pool.get().await?;
+            let copies = copies_of(&mut conn, &Scope::All, election, region, &station).await?;
+            println!("figure\t{}", copies.iter().map(name_of).collect::<Vec<_>>().join("\t"));
+            for line in side_by_side(&copies) {
+                let cell = |value: &Option<i32>| value.map_or_else(|| "-".to_owned(), |n| n.to_string());
+                let values = line.values.iter().map(cell).collect::<Vec<_>>().join("\t");
+                println!("{}\t{values}{}", line.figure, if line.agree { "" } else { "\t!" });
+            }
+        }
         Results::Sums { election, table } => {
             let id = directory.election(&election).context("there is no such election")?.id;
             let sets = store::sets(&mut *pool.get().await?, id).await?;
@@ -81,4 +110,8 @@ pub async fn run(pool: &Pool, command: Results) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+fn name_of(copy: &SheetCopy) -> String {
+    copy.table.clone().unwrap_or_else(|| copy.held_by.clone())
 }

@@ -19,32 +19,32 @@ use crate::{
 /// Whether anything may be inferred of the stations that have no sheet.
 #[derive(Serialize, ToSchema)]
 pub struct Inference {
-    allowed: bool,
-    obstacles: Vec<ObstacleView>,
+    pub allowed: bool,
+    pub obstacles: Vec<ObstacleView>,
 }
 
 #[derive(Serialize, ToSchema)]
 pub struct ObstacleView {
-    code: Obstacle,
+    pub code: Obstacle,
     /// In the language of `Accept-Language`.
-    text: String,
+    pub text: String,
 }
 
 /// Shares and turnout estimated from sheets.
 #[derive(Serialize, ToSchema)]
 pub struct EstimateView {
-    sample: Option<Uuid>,
-    confidence: Option<f64>,
+    pub sample: Option<Uuid>,
+    pub confidence: Option<f64>,
     /// Stations in the sample; without a sample, those with a sheet.
-    stations: u64,
-    sheets: u64,
-    inference: Inference,
+    pub stations: u64,
+    pub sheets: u64,
+    pub inference: Inference,
     /// Of valid votes, by candidate.
-    shares: BTreeMap<String, Estimate>,
+    pub shares: BTreeMap<String, Estimate>,
     /// Ballots issued over voters on the list.
-    turnout: Option<Estimate>,
+    pub turnout: Option<Estimate>,
     /// What the figures stand on.
-    method: &'static str,
+    pub method: &'static str,
 }
 
 const METHOD: &str = "combined ratio estimate over strata of a random sample of stations, Student's t at the design's degrees of \

@@ -11,7 +11,7 @@ use crate::{
     accounts::Scope,
     db::{
         DbError, DbResult,
-        schema::{polling_stations, sample_stations, sample_strata, samples},
+        schema::{registry, sample_stations, sample_strata, samples},
     },
     places::{Directory, ElectionId, RegionId},
     protocols::{
@@ -66,8 +66,7 @@ pub struct Draw<'a> {
 
 /// Stations that the registry lists.
 pub async fn registered(conn: &mut AsyncPgConnection, election: ElectionId) -> DbResult<i64> {
-    let listed = polling_stations::election_id.eq(election).and(polling_stations::origin.eq("registry"));
-    Ok(polling_stations::table.filter(listed).count().get_result(conn).await?)
+    Ok(registry::table.filter(registry::election_id.eq(election)).count().get_result(conn).await?)
 }
 
 /// Draws a sample of the stations that the registry lists and stores it; `None` when the label is taken. The
@@ -78,12 +77,10 @@ pub async fn draw(
     directory: &Directory,
 ) -> DbResult<Option<(Sample, Vec<StationRow>)>> {
     conn.transaction(async |conn| {
-        let stations: Vec<(RegionId, String)> = polling_stations::table
-            .filter(
-                polling_stations::election_id.eq(draw.election).and(polling_stations::origin.eq("registry")),
-            )
-            .order((polling_stations::region_id, polling_stations::number))
-            .select((polling_stations::region_id, polling_stations::number))
+        let stations: Vec<(RegionId, String)> = registry::table
+            .filter(registry::election_id.eq(draw.election))
+            .order((registry::region_id, registry::number))
+            .select((registry::region_id, registry::number))
             .load(conn)
             .await?;
         let mut strata: std::collections::BTreeMap<RegionId, Vec<(RegionId, String)>> = Default::default();
@@ -158,11 +155,8 @@ pub async fn strata(
     region: Option<RegionId>,
 ) -> DbResult<Vec<StratumRow>> {
     if let (Some(region), false) = (region, sample.by_region) {
-        let listed = polling_stations::election_id
-            .eq(sample.election_id)
-            .and(polling_stations::region_id.eq(region))
-            .and(polling_stations::origin.eq("registry"));
-        let population: i64 = polling_stations::table.filter(listed).count().get_result(conn).await?;
+        let listed = registry::election_id.eq(sample.election_id).and(registry::region_id.eq(region));
+        let population: i64 = registry::table.filter(listed).count().get_result(conn).await?;
         let drawn = sample_stations::sample_id.eq(sample.id).and(sample_stations::region_id.eq(region));
         let size: i64 = sample_stations::table.filter(drawn).count().get_result(conn).await?;
         let (population, size) = (population as i32, size as i32);

@@ -23,8 +23,18 @@ diesel::table! {
 }
 diesel::table! {
     polling_stations (election_id, region_id, number) {
+        election_id -> Int2, region_id -> Int2, number -> Text, city_id -> Nullable<Int4>, address -> Nullable<Text>,
+    }
+}
+diesel::table! {
+    /// A view: those that published tables list, and those that only records name.
+    stations (election_id, region_id, number) {
         election_id -> Int2, region_id -> Int2, number -> Text, city_id -> Nullable<Int4>, address -> Nullable<Text>, origin -> Text,
     }
+}
+diesel::table! {
+    /// A view: the stations that published tables list.
+    registry (election_id, region_id, number) { election_id -> Int2, region_id -> Int2, number -> Text, }
 }
 diesel::table! {
     users (id) {

@@ -15,50 +15,50 @@ use crate::{i18n::Language, places::Directory, places::RegionId};
 #[derive(Serialize, ToSchema)]
 pub struct AnalysisView {
     /// Label of the published table; null for sheets of observers.
-    table: Option<String>,
-    leader: String,
-    runner_up: Option<String>,
+    pub table: Option<String>,
+    pub leader: String,
+    pub runner_up: Option<String>,
     /// Stations that the methods used.
-    stations: u64,
+    pub stations: u64,
     /// Stations left out: a number is missing, or larger than what it is a part of.
-    unusable: u64,
-    caution: String,
-    correction: Correction,
-    methods: Vec<MethodView>,
+    pub unusable: u64,
+    pub caution: String,
+    pub correction: Correction,
+    pub methods: Vec<MethodView>,
     /// The country, then its regions.
-    areas: Vec<AreaView>,
+    pub areas: Vec<AreaView>,
 }
 
 /// How many tests there are, and what is made of it.
 #[derive(Serialize, ToSchema)]
 pub struct Correction {
     /// Tests that are corrected together, of all areas, whichever of them are shown.
-    tests: u64,
-    level: f64,
+    pub tests: u64,
+    pub level: f64,
     /// Made elections behind each p-value of whole per cents.
-    simulations: u32,
+    pub simulations: u32,
     /// The same seed gives the same p-values.
-    seed: u64,
-    papers: [&'static str; 2],
+    pub seed: u64,
+    pub papers: [&'static str; 2],
 }
 
 #[derive(Serialize, ToSchema)]
 pub struct MethodView {
-    method: Method,
-    name: String,
-    paper: &'static str,
-    assumptions: String,
-    limits: String,
+    pub method: Method,
+    pub name: String,
+    pub paper: &'static str,
+    pub assumptions: String,
+    pub limits: String,
 }
 
 #[derive(Serialize, ToSchema)]
 pub struct AreaView {
     /// Null for the country.
-    region: Option<String>,
-    name: String,
-    stations: u64,
-    fingerprint: Fingerprint,
-    tests: Vec<Test>,
+    pub region: Option<String>,
+    pub name: String,
+    pub stations: u64,
+    pub fingerprint: Fingerprint,
+    pub tests: Vec<Test>,
 }
 
 /// The name of an area in a language.

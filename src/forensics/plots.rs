@@ -1,38 +1,23 @@
 //! The figures as SVG: plain, with their numbers on the axes, legible in print.
 
-use plotters::{
-    coord::Shift,
-    prelude::*,
-    style::text_anchor::{HPos, Pos, VPos},
-};
+use plotters::prelude::*;
 
 use super::{
     analysis::{Area, Outcome, Test},
     domain::{Figures, Method, Station},
 };
-use crate::{i18n::Language, records::vocabulary};
+use crate::{
+    charts::{self, Canvas, FAINT, FIRST, INK, SECOND, Undrawn, font, undrawn},
+    i18n::Language,
+    records::vocabulary,
+};
 
 vocabulary! {
     /// What a plot shows.
     Plot { Fingerprint, Integers, LastDigits, SecondDigits }
 }
 
-const INK: RGBColor = RGBColor(38, 50, 56);
-const FAINT: RGBColor = RGBColor(222, 227, 230);
-const FIRST: RGBColor = RGBColor(0, 95, 135);
-const SECOND: RGBColor = RGBColor(201, 92, 18);
-const SIZE: (u32, u32) = (760, 480);
-
-/// Why a plot was not drawn: the library's own words.
-#[derive(Debug, thiserror::Error)]
-#[error("a plot could not be drawn: {0}")]
-pub struct Undrawn(String);
-
 type Drawn = Result<(), Undrawn>;
-
-fn undrawn(error: impl std::fmt::Display) -> Undrawn {
-    Undrawn(error.to_string())
-}
 
 /// What a plot is drawn of.
 pub struct Subject<'a> {
@@ -63,33 +48,16 @@ impl Subject<'_> {
 /// # Errors
 /// When the drawing library gives up.
 pub fn draw(plot: Plot, subject: &Subject<'_>) -> Result<String, Undrawn> {
-    let mut svg = String::new();
-    {
-        let root = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
-        root.fill(&WHITE).map_err(undrawn)?;
-        let title = format!("{} — {}", subject.text(&format!("plot-{}", plot.word())), subject.place);
-        let style = ("sans-serif", 20).into_font().color(&INK).pos(Pos::new(HPos::Left, VPos::Top));
-        root.draw(&Text::new(title.clone(), (24, 14), style)).map_err(undrawn)?;
-        let below = root.margin(46, 10, 14, 20);
-        match plot {
-            Plot::Fingerprint => cloud(&below, subject)?,
-            Plot::Integers => teeth(&below, subject)?,
-            Plot::LastDigits => digits(&below, subject, Method::LastDigit)?,
-            Plot::SecondDigits => digits(&below, subject, Method::SecondDigit)?,
-        }
-        root.present().map_err(undrawn)?;
-    }
-    // For who cannot see it, and for who searches.
-    let label = subject.text(&format!("plot-{}", plot.word()));
-    let place: String = subject.place.chars().filter(|c| !"<>&\"".contains(*c)).collect();
-    Ok(svg.replacen("<svg ", &format!("<svg role=\"img\" aria-label=\"{label} — {place}\" "), 1))
+    let title = format!("{} — {}", subject.text(&format!("plot-{}", plot.word())), subject.place);
+    charts::svg(&title, (760, 480), |canvas| match plot {
+        Plot::Fingerprint => cloud(canvas, subject),
+        Plot::Integers => teeth(canvas, subject),
+        Plot::LastDigits => digits(canvas, subject, Method::LastDigit),
+        Plot::SecondDigits => digits(canvas, subject, Method::SecondDigit),
+    })
 }
 
-fn font(size: u32) -> TextStyle<'static> {
-    ("sans-serif", size).into_font().color(&INK)
-}
-
-/// Blue where stations are few, over green to yellow where they are many: even in grey it rises.
+/// Light where stations are few, dark where they are many.
 fn heat(share: f64) -> RGBColor {
     const STEPS: [(f64, f64, f64); 5] =
         [(198., 219., 239.), (107., 174., 214.), (33., 113., 181.), (8., 64., 129.), (3., 19., 55.)];
@@ -100,7 +68,7 @@ fn heat(share: f64) -> RGBColor {
     RGBColor(mix(a.0, b.0), mix(a.1, b.1), mix(a.2, b.2))
 }
 
-fn cloud(area: &DrawingArea<SVGBackend, Shift>, subject: &Subject<'_>) -> Drawn {
+fn cloud(area: &Canvas<'_>, subject: &Subject<'_>) -> Drawn {
     let mut chart = ChartBuilder::on(area)
         .margin_left(14)
         .x_label_area_size(46)
@@ -112,6 +80,8 @@ fn cloud(area: &DrawingArea<SVGBackend, Shift>, subject: &Subject<'_>) -> Drawn 
         .light_line_style(TRANSPARENT)
         .bold_line_style(FAINT)
         .axis_style(INK)
+        .x_label_formatter(&|n| format!("{n:.0}"))
+        .y_label_formatter(&|n| format!("{n:.0}"))
         .x_desc(subject.text("plot-axis-turnout"))
         .y_desc(format!("{}: {}", subject.text("plot-axis-share"), subject.leader()))
         .label_style(font(13))
@@ -130,7 +100,7 @@ fn cloud(area: &DrawingArea<SVGBackend, Shift>, subject: &Subject<'_>) -> Drawn 
 }
 
 /// Stations by tenths of a per cent: where whole per cents were wanted, teeth stand out.
-fn teeth(area: &DrawingArea<SVGBackend, Shift>, subject: &Subject<'_>) -> Drawn {
+fn teeth(area: &Canvas<'_>, subject: &Subject<'_>) -> Drawn {
     // Nearest tenth, in whole numbers.
     let tenth = |part: u32, whole: u32| {
         ((2000 * u64::from(part) + u64::from(whole)) / (2 * u64::from(whole))) as usize
@@ -154,6 +124,7 @@ fn teeth(area: &DrawingArea<SVGBackend, Shift>, subject: &Subject<'_>) -> Drawn 
         .bold_line_style(FAINT)
         .axis_style(INK)
         .x_labels(11)
+        .x_label_formatter(&|n| format!("{n:.0}"))
         .y_label_formatter(&|n| format!("{n:.0}"))
         .x_desc(subject.text("plot-axis-per-cent"))
         .y_desc(subject.text("plot-axis-stations"))
@@ -183,7 +154,7 @@ fn teeth(area: &DrawingArea<SVGBackend, Shift>, subject: &Subject<'_>) -> Drawn 
 }
 
 /// One panel a figure: bars for what was found, ticks for what was expected.
-fn digits(area: &DrawingArea<SVGBackend, Shift>, subject: &Subject<'_>, method: Method) -> Drawn {
+fn digits(area: &Canvas<'_>, subject: &Subject<'_>, method: Method) -> Drawn {
     let tests: Vec<&Test> = subject.area.tests.iter().filter(|test| test.method == method).collect();
     if tests.is_empty() {
         return area.draw(&Text::new(subject.text("plot-too-few"), (24, 60), font(15))).map_err(undrawn);

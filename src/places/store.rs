@@ -11,6 +11,7 @@ use crate::db::{
     DbResult,
     schema::{
         candidates, cities, city_regions, elections, place_aliases, polling_stations, regions, sources,
+        stations,
     },
     stored,
 };
@@ -138,20 +139,31 @@ pub async fn load(conn: &mut AsyncPgConnection) -> DbResult<Directory> {
     Ok(Directory::new(elections, regions, cities, sources.into_iter().collect()))
 }
 
-/// A polling station as it is kept.
-#[derive(Clone, Debug, Queryable, Selectable, Insertable, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// A polling station that a record names.
+#[derive(Clone, Debug, Insertable, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[diesel(table_name = polling_stations)]
+pub struct Reported {
+    pub election_id: ElectionId,
+    pub region_id: RegionId,
+    pub number: String,
+    pub city_id: Option<i32>,
+}
+
+/// A polling station as it is listed.
+#[derive(Clone, Debug, Queryable, Selectable)]
+#[diesel(table_name = stations)]
 pub struct Station {
     pub election_id: ElectionId,
     pub region_id: RegionId,
     pub number: String,
     pub city_id: Option<i32>,
     pub address: Option<String>,
+    /// `registry`: a published table lists it; `reported`: only records name it.
     pub origin: String,
 }
 
 /// Makes stations known that records name for the first time.
-pub async fn report_stations(mut conn: &AsyncPgConnection, mut stations: Vec<Station>) -> DbResult<()> {
+pub async fn report_stations(mut conn: &AsyncPgConnection, mut stations: Vec<Reported>) -> DbResult<()> {
     // In one order, so that two transactions never wait for each other.
     stations.sort();
     stations
@@ -180,8 +192,8 @@ pub struct StationFilter {
 
 /// A page of stations, by election, region and number.
 pub async fn stations(conn: &mut AsyncPgConnection, filter: StationFilter) -> DbResult<Vec<Station>> {
-    use polling_stations::dsl;
-    let mut query = dsl::polling_stations.select(Station::as_select()).into_boxed();
+    use stations::dsl;
+    let mut query = dsl::stations.select(Station::as_select()).into_boxed();
     if let Some(election) = filter.election {
         query = query.filter(dsl::election_id.eq(election));
     }

@@ -17,7 +17,7 @@ use crate::{
     accounts::{Scope, UserId},
     aggregates::deltas::{self, Cell},
     db::{DbError, DbResult, schema::records, stored},
-    places::{self, ElectionId, Place, store::Station},
+    places::{self, ElectionId, Place, store::Reported},
 };
 
 /// Where the details of one kind are kept.
@@ -261,14 +261,12 @@ async fn write_new<D: DetailsTable>(
     Ok(())
 }
 
-pub(super) fn station(place: &Place) -> Option<Station> {
-    Some(Station {
+pub(super) fn station(place: &Place) -> Option<Reported> {
+    Some(Reported {
         election_id: place.election,
         region_id: place.region?,
         number: place.polling_station.clone()?,
         city_id: place.city,
-        address: None,
-        origin: "reported".to_owned(),
     })
 }
 

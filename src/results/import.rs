@@ -80,8 +80,16 @@ pub async fn run(
     let mut totals: Vec<OfficialRow> = Vec::new();
     let mut seen: HashSet<(i16, String)> = HashSet::new();
     let columns = NUMBERS.join(", ");
+    // With its check PostgreSQL need not read the rows again when it takes the partition.
+    let partition = format!("official_results_{set}");
+    transaction
+        .batch_execute(&format!(
+            "CREATE TABLE {partition} (LIKE official_results); \
+             ALTER TABLE {partition} ADD CONSTRAINT of_set CHECK (set_id IS NOT NULL AND set_id = {set})"
+        ))
+        .await?;
     let copy = format!(
-        "COPY official_results (election_id, set_id, region_id, station, district, {columns}, votes) FROM STDIN"
+        "COPY {partition} (election_id, set_id, region_id, station, district, {columns}, votes) FROM STDIN"
     );
     {
         let sink = transaction.copy_in::<_, actix_web::web::Bytes>(copy.as_str()).await?;
@@ -143,40 +151,19 @@ pub async fn run(
         ensure!(added == 1, "the table states one sum twice: {} {}", row.level, row.district);
     }
     report.totals = totals.len() as u64;
-    register(&transaction, election, set).await?;
+    transaction
+        .batch_execute(&format!(
+            "ALTER TABLE {partition} ADD PRIMARY KEY (election_id, set_id, region_id, station); \
+             ALTER TABLE official_results ATTACH PARTITION {partition} FOR VALUES IN ({set}); \
+             ALTER TABLE {partition} DROP CONSTRAINT of_set"
+        ))
+        .await?;
     transaction
         .execute("UPDATE result_sets SET stations = $2 WHERE id = $1", &[&set, &(report.stations as i32)])
         .await?;
     transaction.commit().await?;
     progress.finish_and_clear();
     Ok(report)
-}
-
-/// Adds the stations of a table to the registry; those that records merely named before are now of it too.
-async fn register(
-    transaction: &tokio_postgres::Transaction<'_>,
-    election: i16,
-    set: i16,
-) -> Result<(), tokio_postgres::Error> {
-    transaction
-        .execute(
-            "UPDATE polling_stations s SET origin = 'registry' FROM official_results o \
-             WHERE s.election_id = $1 AND s.origin = 'reported' \
-               AND (o.election_id, o.set_id, o.region_id, o.station) = ($1, $2, s.region_id, s.number)",
-            &[&election, &set],
-        )
-        .await?;
-    transaction
-        .execute(
-            "INSERT INTO polling_stations (election_id, region_id, number, origin) \
-             SELECT election_id, region_id, station, 'registry' FROM official_results o WHERE (election_id, set_id) = ($1, $2) \
-               AND NOT EXISTS (SELECT FROM polling_stations s \
-                 WHERE (s.election_id, s.region_id, s.number) = (o.election_id, o.region_id, o.station)) \
-             ON CONFLICT DO NOTHING",
-            &[&election, &set],
-        )
-        .await?;
-    Ok(())
 }
 
 /// One line of COPY's text format.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use actix_web::{HttpResponse, get, http::header::CACHE_CONTROL, web::Data};
 use chrono::{DateTime, Utc};
+use diesel_async::AsyncPgConnection;
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -49,38 +50,38 @@ pub struct StationCopies {
 /// A station whose published votes are not those of a copy.
 #[derive(Serialize, ToSchema)]
 pub struct ChangedView {
-    region: Option<String>,
-    station: String,
+    pub region: Option<String>,
+    pub station: String,
     /// The copy it is compared with.
-    record: Uuid,
-    held_by: String,
-    status: String,
+    pub record: Uuid,
+    pub held_by: String,
+    pub status: String,
     /// Published less copied, by candidate; those that did not change are left out.
-    moved: BTreeMap<String, i32>,
+    pub moved: BTreeMap<String, i32>,
 }
 
 /// How a region's copies compare with the published table.
 #[derive(Serialize, ToSchema)]
 pub struct RegionMovedView {
-    region: Option<String>,
+    pub region: Option<String>,
     /// Stations with a copy and a published row.
-    compared: i64,
-    changed: i64,
+    pub compared: i64,
+    pub changed: i64,
     /// Published less copied over all that are compared, by candidate.
-    moved: BTreeMap<String, i64>,
+    pub moved: BTreeMap<String, i64>,
 }
 
 /// Stations with a sheet over stations in all.
 #[derive(Serialize, ToSchema)]
 pub struct CoverageView {
-    region: Option<String>,
+    pub region: Option<String>,
     /// Stations that a registry lists.
-    stations: i64,
+    pub stations: i64,
     /// Of those, with a sheet of an observer or a posted one.
-    with_sheet: i64,
-    with_verified: i64,
+    pub with_sheet: i64,
+    pub with_verified: i64,
     /// In per cent.
-    coverage: f64,
+    pub coverage: f64,
 }
 
 /// The table asked for by label, or the latest.
@@ -139,10 +140,7 @@ pub async fn station(caller: Caller, pool: Data<Pool>, places: Data<Places>, mut
     let station = station.unwrap_or_default();
     let mut conn = pool.get().await?;
     let scope = caller.scope(&directory);
-    let mut copies = store::copies(&mut conn, &scope, election, region, &station).await?;
-    for set in store::sets(&mut conn, election).await? {
-        copies.extend(store::published(&mut conn, &set, region, &station).await?);
-    }
+    let copies = copies_of(&mut conn, &scope, election, region, &station).await?;
     let lines = compare::side_by_side(&copies);
     let region = code(&directory, region).unwrap_or_default();
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "private, no-cache")).json(StationCopies {
@@ -151,6 +149,21 @@ pub async fn station(caller: Caller, pool: Data<Pool>, places: Data<Places>, mut
         copies,
         lines,
     }))
+}
+
+/// All copies of a station's sheet within reach, and what each table publishes.
+pub async fn copies_of(
+    conn: &mut AsyncPgConnection,
+    scope: &Scope,
+    election: ElectionId,
+    region: RegionId,
+    number: &str,
+) -> DbResult<Vec<SheetCopy>> {
+    let mut copies = store::copies(conn, scope, election, region, number).await?;
+    for set in store::sets(conn, election).await? {
+        copies.extend(store::published(conn, &set, region, number).await?);
+    }
+    Ok(copies)
 }
 
 /// Stations whose published votes are not those of the best copy within reach, with the votes moved.

@@ -368,8 +368,8 @@ pub async fn coverage(conn: &mut AsyncPgConnection, filter: &SheetFilter) -> DbR
         .sql(
             "SELECT s.region_id, count(*) AS stations, count(b.region_id) AS with_sheet, \
                count(*) FILTER (WHERE b.status = 'verified') AS with_verified \
-             FROM polling_stations s LEFT JOIN best b ON (b.region_id, b.station) = (s.region_id, s.number) \
-             WHERE s.election_id = $5 AND s.origin = 'registry' AND ($10 IS NULL OR s.region_id = $10) \
+             FROM registry s LEFT JOIN best b ON (b.region_id, b.station) = (s.region_id, s.number) \
+             WHERE s.election_id = $5 AND ($10 IS NULL OR s.region_id = $10) \
              GROUP BY s.region_id ORDER BY s.region_id",
         )
         .bind::<Nullable<Int2>, _>(filter.region)

@@ -94,6 +94,13 @@ async fn a_sample_is_drawn_by_its_seed_and_its_sheets_give_an_interval() {
     let truth = (0..300).map(|i| f64::from(55 + i % 11)).sum::<f64>() / 30_000.0;
     assert!(interval.0 < truth && truth < interval.1 && interval.0 < share && share < interval.1, "{whole}");
     assert_eq!(whole["turnout"]["share"], 0.5);
+    // A region's share of the sample says something of the region; the command line says the same of all.
+    let region = coordinator.get(&format!("{path}&region=KZ-47")).await.json(200);
+    assert_eq!((&region["stations"], &region["sheets"]), (&json!(24), &json!(24)));
+    assert_eq!(coordinator.get(&format!("{path}&from=2019-06-10")).await.json(200)["sheets"], 0);
+    let said =
+        crate::forensics::run(&app, &["estimate", "--election", "kz-2019-president", "--sample", "first"]);
+    assert_eq!(serde_json::from_str::<Value>(&said).unwrap(), whole);
     // The same sheets without a sample describe themselves and no more.
     let plain = app.sign_in("admin").await;
     let request = plain.request(reqwest::Method::GET, "/estimate?election=kz-2019-president");

@@ -6,6 +6,7 @@ mod counts;
 mod detentions;
 mod evidence;
 mod exports;
+mod forensics;
 mod inputs;
 mod ledger;
 mod operations;

@@ -32,7 +32,8 @@ region,KZ-35,,,2500,1600,1620,25,1390,205
 country,,,,2500,1600,1620,25,1440,205
 ";
 
-fn import(app: &App, dir: &Path, table: &str, label: &str, more: &[&str]) -> (bool, String) {
+/// Imports a table by the command line; answers whether it went well and what was said.
+pub fn import(app: &App, dir: &Path, table: &str, label: &str, more: &[&str]) -> (bool, String) {
     std::fs::write(dir.join("table.csv"), table).unwrap();
     std::fs::write(dir.join("mapping.toml"), MAPPING).unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_baqylau"))
@@ -124,6 +125,49 @@ async fn sheets_are_set_beside_the_published_table_and_moved_votes_are_found() {
         coverage,
         json!([{ "region": "KZ-35", "stations": 3, "with_sheet": 2, "with_verified": 0, "coverage": 66.67 }])
     );
+    // By region and by the day of the sheets.
+    let election = "election=kz-2019-president";
+    for (path, found) in [
+        (format!("/results/changed?{election}&region=KZ-35&from=2019-06-09&to=2019-06-09"), 1),
+        (format!("/results/changed?{election}&from=2019-06-10"), 0),
+        (format!("/results/changed?{election}&region=KZ-47"), 0),
+    ] {
+        let items = coordinator.get(&path).await.json(200)["items"].as_array().unwrap().len();
+        assert_eq!(items, found, "{path}");
+    }
+    let later = coordinator.get(&format!("/results/moved?{election}&from=2019-06-10")).await.json(200);
+    assert_eq!(later, json!([]));
+    let elsewhere = format!("/results/coverage?{election}&region=KZ-47");
+    assert_eq!(app.nobody().get(&elsewhere).await.json(200), json!([]));
+    let later = app.nobody().get(&format!("/results/coverage?{election}&from=2019-06-10")).await.json(200);
+    assert_eq!(later[0]["with_sheet"], 0);
+    let of_region = app.nobody().get(&format!("/results/sums?{election}&region=KZ-35")).await.json(200);
+    assert!(of_region.as_array().unwrap().iter().all(|sum| sum["region"] == "KZ-35"), "{of_region}");
+
+    // As downloads, by HTTP and by the command line.
+    let csv = coordinator.get(&format!("/exports/changed.csv?{election}")).await.text(200);
+    let header = "region,station,record,held_by,status,moved:B,moved:Қасым-Жомарт Тоқаев";
+    assert_eq!(csv.trim_start_matches('\u{feff}').lines().next(), Some(header));
+    assert!(csv.lines().nth(1).unwrap().ends_with(",observer,submitted,-190,190"), "{csv}");
+    let line = coordinator.get(&format!("/exports/moved.ndjson?{election}")).await.text(200);
+    let line: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!((&line["compared"], &line["moved:B"]), (&json!(2), &json!(-190)));
+    assert!(coordinator.get(&format!("/exports/coverage.xlsx?{election}")).await.body.starts_with(b"PK"));
+    coordinator.get(&format!("/exports/changed.geojson?{election}")).await.json(404);
+    coordinator.get("/exports/changed.csv").await.faults();
+    let run = |args: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_baqylau"))
+            .env("DATABASE_URL", &app.database_url)
+            .args(args)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(run(&["export", "changed", "--filter", election]), csv);
+    let side_by_side =
+        run(&["results", "station", "--election", "kz-2019-president", "--region", "KZ-35", "45"]);
+    assert!(side_by_side.contains("votes:B\t205\t205\t15\t!"), "{side_by_side}");
     for wrong in [
         "/results/changed?election=x",
         "/results/station?election=kz-2019-president&region=XX",

@@ -1,0 +1,154 @@
+//! `baqylau estimate` and `baqylau forensics`: what the service tells of figures, as JSON.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use chrono::NaiveDate;
+use clap::Args;
+use uuid::Uuid;
+
+use crate::{
+    accounts::Scope,
+    counting,
+    db::Pool,
+    forensics::{
+        answer,
+        domain::Options,
+        plots::{self, Plot, Subject},
+        runner::Runner,
+        store,
+    },
+    i18n::Language,
+    places::{self, Directory},
+    protocols::sheets::SheetFilter,
+    results,
+};
+
+/// Which sheets and stations.
+#[derive(Args)]
+pub struct Which {
+    /// Slug of the election
+    #[arg(long)]
+    election: String,
+    /// ISO 3166-2:KZ code
+    #[arg(long)]
+    region: Option<String>,
+    /// First local date of the sheets
+    #[arg(long)]
+    from: Option<NaiveDate>,
+    /// Last local date of the sheets
+    #[arg(long)]
+    to: Option<NaiveDate>,
+    /// kk, ru or en
+    #[arg(long, default_value = "en", value_parser = super::report::language)]
+    language: Language,
+}
+
+impl Which {
+    fn filter(&self, directory: &Directory) -> anyhow::Result<SheetFilter> {
+        let election = directory.election(&self.election).context("there is no such election")?.id;
+        let region = match &self.region {
+            Some(code) => Some(directory.region(code).context("there is no such region")?.id),
+            None => None,
+        };
+        if self.from.zip(self.to).is_some_and(|(from, to)| from > to) {
+            bail!("the first day lies after the last");
+        }
+        let reach = region.map(|id| directory.reach(id));
+        Ok(SheetFilter { election, region, reach, from: self.from, to: self.to })
+    }
+}
+
+#[derive(Args)]
+pub struct EstimateArgs {
+    #[command(flatten)]
+    which: Which,
+    /// Id of the sample, or its label; without one the sheets at hand are described and nothing is inferred
+    #[arg(long)]
+    sample: Option<String>,
+}
+
+/// Prints an estimate as JSON.
+pub async fn estimate(pool: &Pool, args: EstimateArgs) -> anyhow::Result<()> {
+    let directory = places::store::load(&mut *pool.get().await?).await?;
+    let filter = args.which.filter(&directory)?;
+    let sample = match &args.sample {
+        None => None,
+        Some(name) => {
+            let samples = counting::store::list(&mut *pool.get().await?, filter.election).await?;
+            let id: Option<Uuid> = name.parse().ok();
+            let found = samples.into_iter().find(|it| Some(it.id) == id || it.label == *name);
+            Some(found.context("no such sample was drawn")?)
+        }
+    };
+    let view = counting::answer::estimate(pool, &filter, sample, args.which.language).await?;
+    println!("{}", serde_json::to_string_pretty(&view)?);
+    Ok(())
+}
+
+#[derive(Args)]
+pub struct ForensicsArgs {
+    #[command(flatten)]
+    which: Which,
+    /// Label of the published table [default: the latest]
+    #[arg(long, conflicts_with = "sheets")]
+    table: Option<String>,
+    /// Test the best sheets that observers brought in place of a published table
+    #[arg(long)]
+    sheets: bool,
+    /// Made elections behind the p-values of whole per cents
+    #[arg(long, default_value_t = Options::default().simulations, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
+    simulations: u32,
+    /// The same seed gives the same p-values
+    #[arg(long, default_value_t = Options::default().seed)]
+    seed: u64,
+    /// Folder to draw the plots into
+    #[arg(long)]
+    plots: Option<PathBuf>,
+}
+
+/// Prints an analysis as JSON and draws its plots.
+pub async fn forensics(pool: &Pool, args: ForensicsArgs) -> anyhow::Result<()> {
+    let directory = places::store::load(&mut *pool.get().await?).await?;
+    let filter = args.which.filter(&directory)?;
+    let options = Options { simulations: args.simulations, seed: args.seed };
+    let (label, candidates, stations) = if args.sheets {
+        let (candidates, stations) = store::sheets(&mut *pool.get().await?, &Scope::All, &filter).await?;
+        (None, candidates, stations)
+    } else {
+        let mut conn = pool.get().await?;
+        let sets = results::store::sets(&mut conn, filter.election).await?;
+        let set = sets.into_iter().find(|set| args.table.as_ref().is_none_or(|label| *label == set.label));
+        let set = set.context("no such table was imported")?;
+        let stations = store::published(&mut conn, &set).await?;
+        (Some(set.label), set.candidates, stations)
+    };
+    let done = Runner::default().run(candidates, stations, options).await?;
+    let done = done.context("no station states what the tests need")?;
+    let language = args.which.language;
+    let view = answer::told(
+        (&done.figures, &done.analysis),
+        options,
+        label,
+        filter.region.filter(|_| !args.sheets),
+        &directory,
+        language,
+    );
+    println!("{}", serde_json::to_string_pretty(&view)?);
+    let Some(folder) = args.plots else { return Ok(()) };
+    std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    for area in &done.analysis.areas {
+        if filter.region.is_some() && area.region != filter.region && !args.sheets {
+            continue;
+        }
+        let code =
+            area.region.and_then(|id| directory.region_by_id(id)).map_or("country", |it| it.code.as_str());
+        let place = answer::place(&directory, area.region, language);
+        let subject = Subject { figures: &done.figures, area, place, language };
+        for plot in [Plot::Fingerprint, Plot::Integers, Plot::LastDigits, Plot::SecondDigits] {
+            let file = folder.join(format!("{code}-{plot}.svg"));
+            std::fs::write(&file, plots::draw(plot, &subject)?)?;
+        }
+    }
+    Ok(())
+}
