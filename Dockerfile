@@ -1,8 +1,13 @@
 # Build: the toolchain stays in this stage.
-FROM rust:1-bookworm AS build
+FROM rust:1-trixie AS build
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends nodejs npm \
+    && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
-COPY Cargo.toml Cargo.lock ./
+COPY Cargo.toml Cargo.lock build.rs ./
 COPY src src
+COPY templates templates
+COPY web web
 COPY migrations migrations
 COPY seeds seeds
 COPY i18n i18n
@@ -10,7 +15,7 @@ COPY benches benches
 RUN cargo build --release --locked --bin baqylau
 
 # Run: one binary, no shell work, no root. PostgreSQL is elsewhere (DATABASE_URL).
-FROM debian:bookworm-slim
+FROM debian:trixie-slim
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates curl \
     && rm -rf /var/lib/apt/lists/* \

@@ -29,6 +29,7 @@ use crate::{
     forensics::{self, runner::Runner},
     http::{health, limits, limits::Limits, middleware, problem::ProblemBody},
     ledger::{self, Ledger, sequencer},
+    pages,
     places::{self, directory::Places},
     protocols::{self, domain::Protocol},
     records::{self, intake::Intake},
@@ -221,8 +222,11 @@ fn routes(config: &mut ServiceConfig) {
         );
 }
 
-/// No route: 405 where the path is known under other methods, else 404.
+/// No route of the API: a page, or 405 where the path is known under other methods, else 404.
 async fn nowhere(request: HttpRequest, document: Data<utoipa::openapi::OpenApi>) -> HttpResponse {
+    if let Some(page) = pages::answer(&request) {
+        return page;
+    }
     let known = document
         .paths
         .paths

@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn all_languages_have_the_same_texts() {
-        for file in ["messages.ftl", "words.ftl", "forensics.ftl", "report.ftl"] {
+        for file in ["messages.ftl", "words.ftl", "forensics.ftl", "report.ftl", "web.ftl"] {
             let english = keys("en", file);
             assert!(english.len() > 20);
             assert_eq!(english, keys("ru", file), "{file}");

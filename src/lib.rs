@@ -21,6 +21,7 @@ pub mod forensics;
 pub mod http;
 pub mod i18n;
 pub mod ledger;
+pub mod pages;
 pub mod places;
 pub mod protocols;
 pub mod records;

@@ -19,3 +19,4 @@ mod sheets;
 mod submissions;
 mod support;
 mod tus_client;
+mod web;
