@@ -1,6 +1,6 @@
 //! Accounts, sessions and refresh tokens in PostgreSQL.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use diesel::{
     prelude::*,
     result::{DatabaseErrorKind, Error},
@@ -241,10 +241,22 @@ pub enum Rotation {
     Reused,
 }
 
-/// Exchanges a refresh token for the next one (RFC 9700 §4.14).
+/// How long after its first use a token may be handed in again because the answer was lost.
+const LOST: Duration = Duration::days(7);
+
+/// Exchanges a refresh token for the next one (RFC 9700 §4.14). The last token that was used may be handed in again
+/// while the one that followed it was not: its answer was lost on the way. If a thief does so, the token that the owner
+/// has is replaced, and showing it ends the session.
 pub async fn rotate(conn: &mut AsyncPgConnection, old: Vec<u8>, new: Vec<u8>) -> DbResult<Rotation> {
-    type Row =
-        (Uuid, UserId, DateTime<Utc>, Option<DateTime<Utc>>, Option<DateTime<Utc>>, Option<DateTime<Utc>>);
+    type Row = (
+        Uuid,
+        UserId,
+        DateTime<Utc>,
+        Option<DateTime<Utc>>,
+        bool,
+        Option<DateTime<Utc>>,
+        Option<DateTime<Utc>>,
+    );
     let rotation = conn.transaction(async |conn| {
         let row: Option<Row> = refresh_tokens::table
             .inner_join(sessions::table.on(sessions::id.eq(refresh_tokens::session_id)))
@@ -255,6 +267,7 @@ pub async fn rotate(conn: &mut AsyncPgConnection, old: Vec<u8>, new: Vec<u8>) ->
                 users::id,
                 refresh_tokens::expires_at,
                 refresh_tokens::used_at,
+                refresh_tokens::replaced,
                 sessions::revoked_at,
                 users::disabled_at,
             ))
@@ -262,13 +275,30 @@ pub async fn rotate(conn: &mut AsyncPgConnection, old: Vec<u8>, new: Vec<u8>) ->
             .first(conn)
             .await
             .optional()?;
-        let Some((session, user, expires_at, used_at, revoked_at, disabled_at)) = row else {
+        let Some((session, user, expires_at, used_at, replaced, revoked_at, disabled_at)) = row else {
             return Ok(Rotation::Unknown);
         };
         if revoked_at.is_some() || disabled_at.is_some() || expires_at < Utc::now() {
             return Ok(Rotation::Unknown);
         }
-        if used_at.is_some() {
+        let theft = match used_at {
+            _ if replaced => true,
+            None => false,
+            Some(used_at) => {
+                let of_session = refresh_tokens::table.filter(refresh_tokens::session_id.eq(session));
+                let last: Option<DateTime<Utc>> =
+                    of_session.select(diesel::dsl::max(refresh_tokens::used_at)).first(conn).await?;
+                let lost = last == Some(used_at) && used_at > Utc::now() - LOST;
+                if lost {
+                    diesel::update(of_session.filter(refresh_tokens::used_at.is_null()))
+                        .set(refresh_tokens::replaced.eq(true))
+                        .execute(conn)
+                        .await?;
+                }
+                !lost
+            }
+        };
+        if theft {
             revoke(conn, session).await?;
             return Ok(Rotation::Reused);
         }

@@ -52,7 +52,10 @@ diesel::table! {
     }
 }
 diesel::table! {
-    refresh_tokens (digest) { digest -> Bytea, session_id -> Uuid, expires_at -> Timestamptz, used_at -> Nullable<Timestamptz>, }
+    refresh_tokens (digest) {
+        digest -> Bytea, session_id -> Uuid, expires_at -> Timestamptz, used_at -> Nullable<Timestamptz>,
+        replaced -> Bool,
+    }
 }
 diesel::table! {
     sources (id) {

@@ -27,11 +27,31 @@ async fn a_refresh_token_works_once_and_a_stolen_one_ends_the_session() {
         app.nobody().post("/auth/refresh", json!({ "refresh_token": token })).await
     };
     let second = refresh(&person.tokens["refresh_token"]).await.json(200);
+    refresh(&second["refresh_token"]).await.json(200);
     person.get("/me").await.json(200);
     let reused = refresh(&person.tokens["refresh_token"]).await.json(401);
     assert_eq!(reused["type"], "urn:baqylau:problem:token-reused");
     assert_eq!(refresh(&second["refresh_token"]).await.status, 401);
     assert_eq!(person.get("/me").await.status, 401, "the access token ends with its session");
+}
+
+#[tokio::test]
+async fn a_lost_answer_costs_no_session_and_a_thief_is_seen_nevertheless() {
+    let app = App::new().await;
+    let person = app.sign_in("observer").await;
+    let refresh = async |token: &serde_json::Value| {
+        app.nobody().post("/auth/refresh", json!({ "refresh_token": token })).await
+    };
+    let first = &person.tokens["refresh_token"];
+    // Twice the answer is lost on the way, and the third one comes through.
+    let lost = refresh(first).await.json(200);
+    refresh(first).await.json(200);
+    let third = refresh(first).await.json(200);
+    person.get("/me").await.json(200);
+    // Somebody had the lost one after all.
+    let stolen = refresh(&lost["refresh_token"]).await.json(401);
+    assert_eq!(stolen["type"], "urn:baqylau:problem:token-reused");
+    assert_eq!(refresh(&third["refresh_token"]).await.status, 401);
 }
 
 #[tokio::test]
