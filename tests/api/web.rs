@@ -1,5 +1,7 @@
 //! The web pages: how they are served, and how people use them in a browser.
 
+use std::{path::Path, process::Command, sync::OnceLock};
+
 use crate::support::App;
 
 #[tokio::test]
@@ -33,4 +35,38 @@ async fn pages_come_packed_with_hashed_files_that_are_kept_and_a_strict_policy()
     }
     let posted = client.post(&root).send().await.unwrap();
     assert_eq!(posted.status(), 404);
+}
+
+/// Runs a script of `tests/web` against a service of its own; screenshots go where BAQYLAU_SHOTS says.
+async fn drive(script: &str) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/web");
+    static INSTALLED: OnceLock<()> = OnceLock::new();
+    INSTALLED.get_or_init(|| {
+        if !folder.join("node_modules/playwright-core").is_dir() {
+            let done =
+                Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(&folder).output();
+            let done = done.expect("npm is needed for this test: install Node.js");
+            assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        }
+    });
+    let app = App::with(|settings| settings.rate_limit = 0).await;
+    let output = tokio::process::Command::new("node")
+        .arg(folder.join(script))
+        .arg(&app.url)
+        .args(std::env::var("BAQYLAU_SHOTS").ok())
+        .output()
+        .await
+        .unwrap();
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(output.status.success(), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everybody_reads_the_overview_and_checks_a_receipt() {
+    drive("public.mjs").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_observer_without_a_network_loses_nothing() {
+    drive("observer.mjs").await;
 }

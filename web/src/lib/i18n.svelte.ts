@@ -18,6 +18,7 @@ class Texts {
   #bundle = $state.raw<FluentBundle>();
 
   async choose(language: Language): Promise<void> {
+    localStorage.setItem(KEPT, language);
     const bundle = new FluentBundle(language, { useIsolating: false });
     for (const name of ["web", "words", "forensics"]) {
       const load = FILES[`../../../i18n/${language}/${name}.ftl`];
@@ -25,7 +26,6 @@ class Texts {
     }
     this.#bundle = bundle;
     this.language = language;
-    localStorage.setItem(KEPT, language);
     document.documentElement.lang = language;
   }
 
