@@ -28,7 +28,7 @@ use crate::{
     exports,
     forensics::{self, runner::Runner},
     http::{health, limits, limits::Limits, middleware, problem::ProblemBody},
-    ledger::{self, Ledger, sequencer},
+    ledger::{self, Ledger, growth, sequencer},
     pages,
     places::{self, directory::Places},
     protocols::{self, domain::Protocol},
@@ -81,7 +81,7 @@ use crate::{
         evidence::upload_routes::append, evidence::upload_routes::terminate,
         evidence::routes::list, evidence::routes::one, evidence::routes::receipt, evidence::routes::original,
         evidence::routes::copy,
-        ledger::routes::key, ledger::routes::checkpoint, ledger::routes::tile, ledger::routes::consistency,
+        ledger::routes::key, ledger::routes::checkpoint, ledger::growth::growth, ledger::routes::tile, ledger::routes::consistency,
         openapi_json, health::healthz, health::readyz, health::metrics,
     ),
 )]
@@ -217,6 +217,7 @@ fn routes(config: &mut ServiceConfig) {
                 .service(evidence::routes::copy)
                 .service(ledger::routes::key)
                 .service(ledger::routes::checkpoint)
+                .service(ledger::growth::growth)
                 .service(ledger::routes::tile)
                 .service(ledger::routes::consistency),
         );
@@ -254,11 +255,14 @@ pub struct Running {
     handle: ServerHandle,
     server: Option<tokio::task::JoinHandle<std::io::Result<()>>>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
+    /// Whoever listens to the ledger's growth would keep the service from ending.
+    growth: tokio::task::JoinHandle<()>,
 }
 
 impl Running {
     /// Lets requests in flight finish, then ends.
     pub async fn stop(mut self) {
+        self.growth.abort();
         self.handle.stop(true).await;
         if let Some(server) = self.server.take() {
             let _ = server.await;
@@ -271,6 +275,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         // The command is sent at once; the future would only tell when it is done.
         drop(self.handle.stop(false));
+        self.growth.abort();
         self.tasks.iter().for_each(tokio::task::JoinHandle::abort);
     }
 }
@@ -302,6 +307,8 @@ pub async fn start(
     });
     let app_uploads = uploads.clone();
     let runner = Data::new(Runner::default());
+    let (watching, growth) = growth::start(pool.clone());
+    let growth = Data::new(growth);
     let sealer = Data::new(Sealer::new(pool.clone(), index));
     let accounts = Data::new(Accounts::new(pool.clone(), settings.require_second_factor));
     let document = Data::from(Arc::new(openapi()));
@@ -322,6 +329,7 @@ pub async fn start(
             .app_data(app_ledger.clone())
             .app_data(sealer.clone())
             .app_data(runner.clone())
+            .app_data(growth.clone())
             .app_data(app_uploads.clone())
             .app_data(accounts.clone())
             .app_data(document.clone())
@@ -349,5 +357,5 @@ pub async fn start(
         tokio::spawn(aggregates::fold::run(pool.clone())),
         tokio::spawn(async move { limits.sweep().await }),
     ];
-    Ok(Running { address, pool, handle, server: Some(server), tasks })
+    Ok(Running { address, pool, handle, server: Some(server), tasks, growth: tokio::spawn(watching) })
 }

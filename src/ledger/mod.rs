@@ -3,6 +3,7 @@
 
 pub mod audit;
 pub mod entry;
+pub mod growth;
 pub mod mirror;
 pub mod note;
 pub mod routes;

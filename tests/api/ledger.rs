@@ -323,3 +323,26 @@ async fn an_export_of_receipts_verifies_offline_and_a_cut_or_altered_one_does_no
     let (ok, _) = verify(&["export", &export_file(dir.path(), &shorter), "--key", &key]);
     assert!(!ok);
 }
+
+#[tokio::test]
+async fn whoever_listens_is_told_that_the_ledger_grew_and_holds_up_no_end() {
+    let app = App::new().await;
+    let address = format!("{}/api/v1/ledger/growth", app.url);
+    let mut listening = baqylau::http::client().unwrap().get(address).send().await.unwrap();
+    assert_eq!(listening.headers()["content-type"], "text/event-stream");
+    let mut size = async || {
+        let mut text = String::new();
+        while !text.contains("data: ") {
+            text += std::str::from_utf8(&listening.chunk().await.unwrap().unwrap()).unwrap();
+        }
+        text.split("data: ").nth(1).unwrap().trim().parse::<u64>().unwrap()
+    };
+    let before = size().await;
+    app.sign_in("observer").await.file(json!({})).await;
+    let mut seen = before;
+    while seen < before + 1 {
+        seen = size().await;
+    }
+    app.running.stop().await;
+    while let Ok(Some(_)) = listening.chunk().await {}
+}

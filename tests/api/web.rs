@@ -70,3 +70,8 @@ async fn everybody_reads_the_overview_and_checks_a_receipt() {
 async fn an_observer_without_a_network_loses_nothing() {
     drive("observer.mjs").await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_coordinator_sees_what_comes_and_decides_by_keyboard() {
+    drive("desk.mjs").await;
+}

@@ -7,9 +7,15 @@ export const querystring = {
   },
 
   set(name: string, value: string | null): void {
+    this.setAll({ [name]: value });
+  },
+
+  setAll(values: Record<string, string | null>): void {
     const params = new URLSearchParams(router.querystring ?? "");
-    if (value) params.set(name, value);
-    else params.delete(name);
+    for (const [name, value] of Object.entries(values)) {
+      if (value) params.set(name, value);
+      else params.delete(name);
+    }
     const text = params.toString();
     void push(router.location + (text ? `?${text}` : ""));
   },
