@@ -97,6 +97,34 @@ mod tests {
         }
     }
 
+    /// Those with a part that is computed are seen by the tests in a browser.
+    #[test]
+    fn every_text_that_the_pages_ask_for_is_there() {
+        let known: std::collections::BTreeSet<String> =
+            ["web.ftl", "words.ftl", "forensics.ftl"].into_iter().flat_map(|file| keys("en", file)).collect();
+        let mut folders = vec![std::path::PathBuf::from("web/src")];
+        let mut asked = 0;
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                    continue;
+                }
+                let text = std::fs::read_to_string(&path).unwrap();
+                for (at, _) in text.match_indices("t(\"") {
+                    let called = !text[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || c == '.');
+                    if called {
+                        let key = text[at + 3..].split('"').next().unwrap();
+                        assert!(known.contains(key), "{}: {key}", path.display());
+                        asked += 1;
+                    }
+                }
+            }
+        }
+        assert!(asked > 100, "{asked}");
+    }
+
     #[test]
     fn every_word_of_the_vocabularies_has_a_text() {
         use strum::VariantNames;

@@ -42,7 +42,8 @@ async fn drive(script: &str) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/web");
     static INSTALLED: OnceLock<()> = OnceLock::new();
     INSTALLED.get_or_init(|| {
-        if !folder.join("node_modules/playwright-core").is_dir() {
+        let changed = |file: &str| std::fs::metadata(folder.join(file)).and_then(|it| it.modified()).ok();
+        if changed("node_modules/.package-lock.json") < changed("package-lock.json") {
             let done =
                 Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(&folder).output();
             let done = done.expect("npm is needed for this test: install Node.js");
@@ -74,4 +75,9 @@ async fn an_observer_without_a_network_loses_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_coordinator_sees_what_comes_and_decides_by_keyboard() {
     drive("desk.mjs").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_is_sealed_on_the_phone_and_opened_in_a_coordinators_tab() {
+    drive("sealed.mjs").await;
 }

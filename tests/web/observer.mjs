@@ -17,6 +17,9 @@ await inspect(observer, "observer-sign-in");
 await page.locator("#pin-again").fill(PIN);
 await page.getByRole("button", { name: "Sign in" }).click();
 await page.getByText("Everything is sent.").waitFor();
+// A cheap phone on a thin network gets all of it in under 150 kB.
+const loaded = await page.evaluate(() => [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")].filter((it) => !it.name.includes("/api/")).reduce((sum, it) => sum + it.transferSize, 0));
+assert.ok(loaded > 20_000 && loaded < 150_000, `${loaded} bytes`);
 // The page is kept for later by its service worker.
 await page.evaluate(() => navigator.serviceWorker.ready);
 await page.waitForFunction(async () => (await caches.keys()).length > 0);

@@ -39,6 +39,10 @@ export class Desk {
     this.account = await this.get<Account>("/me");
   }
 
+  async refreshAccount(): Promise<void> {
+    this.account = await this.get<Account>("/me");
+  }
+
   async signOut(): Promise<void> {
     sessionStorage.removeItem(KEPT);
     this.account = undefined;

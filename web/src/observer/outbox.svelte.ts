@@ -41,11 +41,15 @@ export interface Place {
 export interface Lists {
   elections: Election[];
   cities: Place[];
+  /** The coalition's keys (`age1…`): names are sealed to them before they leave the phone. */
+  keys: string[];
 }
 
 const PATHS: Record<Kind, string> = { violation: "violations", protocol: "protocols", detention: "detentions" };
 const SOONEST = 3_000;
 const LATEST = 60_000;
+/** Lists are asked for anew after so long. */
+const FRESH = 10 * 60_000;
 const plain = <T>(value: T): T => $state.snapshot(value) as T;
 
 /** A UUID of version 7 (RFC 9562), so that sending again stores nothing twice. */
@@ -64,9 +68,10 @@ export function newId(): string {
 
 export class Outbox {
   items = $state<Item[]>([]);
-  lists = $state.raw<Lists>({ elections: [], cities: [] });
+  lists = $state.raw<Lists>({ elections: [], cities: [], keys: [] });
   online = $state(true);
   signedOut = $state(false);
+  private listed = 0;
   private sending = false;
   private again = false;
   private wait = SOONEST;
@@ -85,7 +90,10 @@ export class Outbox {
     await early.token();
     const vault = await Vault.create(pin);
     await vault.put("settings", "refresh", refresh);
-    return Outbox.of(vault);
+    const outbox = await Outbox.of(vault);
+    // From here on the network may go: the forms have what they need.
+    await outbox.refreshLists().catch(() => undefined);
+    return outbox;
   }
 
   /** Opens what is on this phone; needs no network. */
@@ -188,9 +196,16 @@ export class Outbox {
   };
 
   private async refreshLists(): Promise<void> {
-    if (this.lists.elections.length && this.online) return;
-    const [elections, cities] = await Promise.all([get<Election[]>("/elections"), get<Place[]>("/cities")]);
-    this.lists = { elections: elections.sort((a, b) => b.date.localeCompare(a.date)), cities };
+    if (this.lists.elections.length && Date.now() - this.listed < FRESH) return;
+    const token = await this.session!.token();
+    const [elections, cities, keys] = await Promise.all([
+      get<Election[]>("/elections"),
+      get<Place[]>("/cities"),
+      get<{ public_key: string }[]>("/recipients", token),
+    ]);
+    this.listed = Date.now();
+    elections.sort((a, b) => b.date.localeCompare(a.date));
+    this.lists = { elections, cities, keys: keys.map((key) => key.public_key) };
     await this.vault.put("settings", "lists", this.lists);
   }
 
