@@ -1,6 +1,6 @@
 //! `/aggregates` and `/public/aggregates`.
 
-use actix_web::{HttpRequest, HttpResponse, get, http::header, web::Data};
+use actix_web::{HttpRequest, HttpResponse, get, http::header, middleware::Compress, web::Data};
 use sha2::{Digest, Sha256};
 
 use super::{
@@ -67,7 +67,7 @@ pub async fn aggregates(caller: Caller, pool: Data<Pool>, places: Data<Places>, 
         ("from" = Option<chrono::NaiveDate>, Query), ("to" = Option<chrono::NaiveDate>, Query),
         ("category" = Option<String>, Query), ("severity" = Option<String>, Query)),
     responses((status = 200, body = Counts), (status = 304, description = "As the client has it")))]
-#[get("/public/aggregates")]
+#[get("/public/aggregates", wrap = "Compress::default()")]
 pub async fn public_aggregates(
     request: HttpRequest,
     pool: Data<Pool>,

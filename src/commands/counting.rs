@@ -117,8 +117,7 @@ pub async fn forensics(pool: &Pool, args: ForensicsArgs) -> anyhow::Result<()> {
         (None, candidates, stations)
     } else {
         let mut conn = pool.get().await?;
-        let sets = results::store::sets(&mut conn, filter.election).await?;
-        let set = sets.into_iter().find(|set| args.table.as_ref().is_none_or(|label| *label == set.label));
+        let set = results::store::set(&mut conn, filter.election, args.table.as_deref()).await?;
         let set = set.context("no such table was imported")?;
         let stations = store::published(&mut conn, &set).await?;
         (Some(set.label), set.candidates, stations)

@@ -97,8 +97,7 @@ pub async fn run(pool: &Pool, command: Results) -> anyhow::Result<()> {
         }
         Results::Sums { election, table } => {
             let id = directory.election(&election).context("there is no such election")?.id;
-            let sets = store::sets(&mut *pool.get().await?, id).await?;
-            let set = sets.into_iter().find(|set| table.as_ref().is_none_or(|label| *label == set.label));
+            let set = store::set(&mut *pool.get().await?, id, table.as_deref()).await?;
             let set = set.context("no such table was imported")?;
             let checks = check_sums(pool, &set, None, &directory).await?;
             for check in checks.iter().filter(|check| !check.holds) {

@@ -1,6 +1,6 @@
 //! `/sources`, `/claims`, `/events`: read by all, added to by coordinators.
 
-use actix_web::{HttpResponse, get, post, web::Data};
+use actix_web::{HttpResponse, get, middleware::Compress, post, web::Data};
 use uuid::Uuid;
 
 use super::{
@@ -95,7 +95,7 @@ fn created<T: serde::Serialize>(added: bool, body: T) -> Answer {
 
 /// The source documents.
 #[utoipa::path(tag = "documents", path = "/api/v1/sources", responses((status = 200, body = Vec<Source>)))]
-#[get("/sources")]
+#[get("/sources", wrap = "Compress::default()")]
 pub async fn sources(pool: Data<Pool>) -> Answer {
     Ok(HttpResponse::Ok().json(store::list_sources(&mut *pool.get().await?).await?))
 }
@@ -118,7 +118,7 @@ pub async fn add_source(
 
 /// What sources state, beside which the tracker's own counts are set.
 #[utoipa::path(tag = "documents", path = "/api/v1/claims", params(("election" = Option<String>, Query)), responses((status = 200, body = Vec<Claim>)))]
-#[get("/claims")]
+#[get("/claims", wrap = "Compress::default()")]
 pub async fn claims(pool: Data<Pool>, places: Data<Places>, mut query: Query) -> Answer {
     let directory = places.get().await;
     let election = places::query::election(&mut query, &directory);
@@ -140,7 +140,7 @@ pub async fn add_claim(caller: Caller, body: Json<Claim>, pool: Data<Pool>, plac
 
 /// The timeline around an election.
 #[utoipa::path(tag = "documents", path = "/api/v1/events", params(("election" = Option<String>, Query)), responses((status = 200, body = Vec<Event>)))]
-#[get("/events")]
+#[get("/events", wrap = "Compress::default()")]
 pub async fn events(pool: Data<Pool>, places: Data<Places>, mut query: Query) -> Answer {
     let directory = places.get().await;
     let election = places::query::election(&mut query, &directory);

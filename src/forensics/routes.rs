@@ -5,6 +5,7 @@ use std::sync::Arc;
 use actix_web::{
     HttpRequest, HttpResponse, get,
     http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, VARY},
+    middleware::Compress,
     web::{Data, Path},
 };
 
@@ -129,7 +130,7 @@ impl Asked {
         ("region" = Option<String>, Query, description = "show one; all tests are corrected together nevertheless"),
         ("language" = Option<String>, Query, description = "kk, ru or en, in place of Accept-Language")),
     responses((status = 200, body = AnalysisView), (status = 404, description = "No table was imported, or none of its stations can be used")))]
-#[get("/forensics/published")]
+#[get("/forensics/published", wrap = "Compress::default()")]
 pub async fn published(
     request: HttpRequest,
     pool: Data<Pool>,
@@ -145,7 +146,7 @@ pub async fn published(
     params(("file" = String, Path), ("election" = String, Query), ("table" = Option<String>, Query),
         ("region" = Option<String>, Query), ("language" = Option<String>, Query)),
     responses((status = 200, description = "An SVG", content_type = "image/svg+xml"), (status = 404, description = "No such plot, table or region")))]
-#[get("/forensics/published/{file}")]
+#[get("/forensics/published/{file}", wrap = "Compress::default()")]
 pub async fn published_plot(
     request: HttpRequest,
     file: Path<String>,

@@ -1,7 +1,9 @@
 //! `/elections`, `/regions`, `/cities`, `/polling-stations`.
 
 use actix_web::{
-    HttpResponse, get, post,
+    HttpResponse, get,
+    middleware::Compress,
+    post,
     web::{Data, Path},
 };
 use chrono::NaiveDate;
@@ -84,7 +86,7 @@ pub struct StationPage {
 
 /// The elections that are observed.
 #[utoipa::path(tag = "places", path = "/api/v1/elections", responses((status = 200, body = Vec<ElectionView>)))]
-#[get("/elections")]
+#[get("/elections", wrap = "Compress::default()")]
 pub async fn elections(places: Data<Places>) -> HttpResponse {
     let view = |election: &Election| ElectionView {
         id: election.slug.clone(),
@@ -132,7 +134,7 @@ pub async fn add_candidate(
 #[utoipa::path(tag = "places", path = "/api/v1/regions",
     params(("on" = Option<NaiveDate>, Query, description = "regions as they stood on this day")),
     responses((status = 200, body = Vec<RegionView>)))]
-#[get("/regions")]
+#[get("/regions", wrap = "Compress::default()")]
 pub async fn regions(places: Data<Places>, mut query: Query) -> Answer {
     let on = query.date("on");
     query.finish()?;
@@ -158,7 +160,7 @@ fn code(directory: &Directory, region: i16) -> String {
 #[utoipa::path(tag = "places", path = "/api/v1/cities",
     params(("region" = Option<String>, Query, description = "code of a region, former ones too")),
     responses((status = 200, body = Vec<CityView>)))]
-#[get("/cities")]
+#[get("/cities", wrap = "Compress::default()")]
 pub async fn cities(places: Data<Places>, mut query: Query) -> Answer {
     let directory = places.get().await;
     let region = read_region(&mut query, &directory);

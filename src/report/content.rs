@@ -103,8 +103,7 @@ pub async fn gather(
     let election = directory.election_by_id(filter.election).expect("the question names an election");
     let region =
         filter.region.and_then(|id| directory.region_by_id(id)).expect("the question names a region");
-    let sets = results::store::sets(&mut *pool.get().await?, election.id).await?;
-    let set = sets.into_iter().find(|set| asked.table.as_ref().is_none_or(|label| *label == set.label));
+    let set = results::store::set(&mut *pool.get().await?, election.id, asked.table.as_deref()).await?;
     let seen = seen::gather(pool, filter, scope, directory).await?;
     let days = days::gather(pool, filter, scope, directory).await?;
     let mut charts = Vec::new();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use actix_web::{HttpResponse, get, http::header::CACHE_CONTROL, web::Data};
+use actix_web::{HttpResponse, get, http::header::CACHE_CONTROL, middleware::Compress, web::Data};
 use chrono::{DateTime, Utc};
 use diesel_async::AsyncPgConnection;
 use serde::Serialize;
@@ -86,8 +86,7 @@ pub struct CoverageView {
 
 /// The table asked for by label, or the latest.
 pub async fn table(pool: &Pool, election: ElectionId, label: Option<String>) -> Result<ResultSet, Problem> {
-    let sets = store::sets(&mut *pool.get().await?, election).await?;
-    let found = sets.into_iter().find(|set| label.as_ref().is_none_or(|label| *label == set.label));
+    let found = store::set(&mut *pool.get().await?, election, label.as_deref()).await?;
     found.ok_or_else(|| Problem::new(Kind::NotFound))
 }
 
@@ -246,7 +245,7 @@ pub async fn moved_of(
 #[utoipa::path(tag = "results", path = "/api/v1/results/sums",
     params(("election" = String, Query), ("table" = Option<String>, Query), ("region" = Option<String>, Query)),
     responses((status = 200, body = Vec<SumCheck>), (status = 404, description = "No table was imported")))]
-#[get("/results/sums")]
+#[get("/results/sums", wrap = "Compress::default()")]
 pub async fn sums(pool: Data<Pool>, places: Data<Places>, mut query: Query) -> Answer {
     let directory = places.get().await;
     let election = places::query::required_election(&mut query, &directory);
@@ -306,7 +305,7 @@ pub async fn check_sums(
     params(("election" = String, Query), ("region" = Option<String>, Query), ("from" = Option<chrono::NaiveDate>, Query),
         ("to" = Option<chrono::NaiveDate>, Query)),
     responses((status = 200, body = Vec<CoverageView>)))]
-#[get("/results/coverage")]
+#[get("/results/coverage", wrap = "Compress::default()")]
 pub async fn coverage(pool: Data<Pool>, places: Data<Places>, mut query: Query) -> Answer {
     let directory = places.get().await;
     let filter = SheetFilter::read(&mut query, &directory);

@@ -47,6 +47,23 @@ pub async fn sets(conn: &mut AsyncPgConnection, election: ElectionId) -> DbResul
         .await?)
 }
 
+/// The table called so; the latest of an election unless told.
+pub async fn set(
+    conn: &mut AsyncPgConnection,
+    election: ElectionId,
+    label: Option<&str>,
+) -> DbResult<Option<ResultSet>> {
+    let mut sets = result_sets::table
+        .filter(result_sets::election_id.eq(election))
+        .order(result_sets::id.desc())
+        .select(ResultSet::as_select())
+        .into_boxed();
+    if let Some(label) = label {
+        sets = sets.filter(result_sets::label.eq(label.to_owned()));
+    }
+    Ok(sets.first(conn).await.optional()?)
+}
+
 #[derive(QueryableByName)]
 struct Published {
     #[diesel(sql_type = Array<Nullable<Int4>>)]

@@ -98,8 +98,7 @@ async fn a_sample_is_drawn_by_its_seed_and_its_sheets_give_an_interval() {
     let region = coordinator.get(&format!("{path}&region=KZ-47")).await.json(200);
     assert_eq!((&region["stations"], &region["sheets"]), (&json!(24), &json!(24)));
     assert_eq!(coordinator.get(&format!("{path}&from=2019-06-10")).await.json(200)["sheets"], 0);
-    let said =
-        crate::forensics::run(&app, &["estimate", "--election", "kz-2019-president", "--sample", "first"]);
+    let said = app.run(&["estimate", "--election", "kz-2019-president", "--sample", "first"]);
     assert_eq!(serde_json::from_str::<Value>(&said).unwrap(), whole);
     // The same sheets without a sample describe themselves and no more.
     let plain = app.sign_in("admin").await;

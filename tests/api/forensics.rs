@@ -1,6 +1,6 @@
 //! Forensics of a published table and of sheets, as JSON and as SVG, by HTTP and by the command line.
 
-use std::{path::Path, process::Command};
+use std::path::Path;
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -27,31 +27,17 @@ pub fn table(app: &App, dir: &Path) {
     table += "KZ-35,900,10,20,0,20,0\n";
     std::fs::write(dir.join("t.csv"), table).unwrap();
     std::fs::write(dir.join("m.toml"), MAPPING).unwrap();
-    run(
-        app,
-        &[
-            "results",
-            "import",
-            "--election",
-            "kz-2019-president",
-            "--label",
-            "cec <10 June>",
-            "--mapping",
-            dir.join("m.toml").to_str().unwrap(),
-            dir.join("t.csv").to_str().unwrap(),
-        ],
-    );
-}
-
-/// Runs the program; answers what it printed.
-pub fn run(app: &App, args: &[&str]) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_baqylau"))
-        .env("DATABASE_URL", &app.database_url)
-        .args(args)
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
+    app.run(&[
+        "results",
+        "import",
+        "--election",
+        "kz-2019-president",
+        "--label",
+        "cec <10 June>",
+        "--mapping",
+        dir.join("m.toml").to_str().unwrap(),
+        dir.join("t.csv").to_str().unwrap(),
+    ]);
 }
 
 fn alarms(analysis: &Value) -> Vec<(Value, String)> {
@@ -93,8 +79,7 @@ async fn a_published_table_is_tested_by_anybody_and_each_method_tells_its_limits
 
     // The command line says the same, and draws.
     let plots = dir.path().join("plots");
-    let said =
-        run(&app, &["forensics", "--election", "kz-2019-president", "--plots", plots.to_str().unwrap()]);
+    let said = app.run(&["forensics", "--election", "kz-2019-president", "--plots", plots.to_str().unwrap()]);
     assert_eq!(serde_json::from_str::<Value>(&said).unwrap(), all);
     assert_eq!(std::fs::read_dir(&plots).unwrap().count(), 12);
 }
@@ -230,20 +215,17 @@ async fn a_report_tells_what_was_seen_verified_and_compared() {
     assert!(other_days.contains("<td>Violations</td><td class=\"n\">0</td>"));
 
     let file = dir.path().join("report.md");
-    run(
-        &app,
-        &[
-            "report",
-            "--election",
-            "kz-2019-president",
-            "--region",
-            "KZ-KAR",
-            "--format",
-            "md",
-            "-o",
-            file.to_str().unwrap(),
-        ],
-    );
+    app.run(&[
+        "report",
+        "--election",
+        "kz-2019-president",
+        "--region",
+        "KZ-KAR",
+        "--format",
+        "md",
+        "-o",
+        file.to_str().unwrap(),
+    ]);
     let text = std::fs::read_to_string(&file).unwrap();
     for name in ["days", "fingerprint", "integers", "last_digits", "second_digits"] {
         assert!(text.contains(&format!("report-charts/{name}.svg")), "{name}");

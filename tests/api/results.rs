@@ -155,18 +155,9 @@ async fn sheets_are_set_beside_the_published_table_and_moved_votes_are_found() {
     assert!(coordinator.get(&format!("/exports/coverage.xlsx?{election}")).await.body.starts_with(b"PK"));
     coordinator.get(&format!("/exports/changed.geojson?{election}")).await.json(404);
     coordinator.get("/exports/changed.csv").await.faults();
-    let run = |args: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_baqylau"))
-            .env("DATABASE_URL", &app.database_url)
-            .args(args)
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
-    };
-    assert_eq!(run(&["export", "changed", "--filter", election]), csv);
+    assert_eq!(app.run(&["export", "changed", "--filter", election]), csv);
     let side_by_side =
-        run(&["results", "station", "--election", "kz-2019-president", "--region", "KZ-35", "45"]);
+        app.run(&["results", "station", "--election", "kz-2019-president", "--region", "KZ-35", "45"]);
     assert!(side_by_side.contains("votes:B\t205\t205\t15\t!"), "{side_by_side}");
     for wrong in [
         "/results/changed?election=x",

@@ -181,6 +181,17 @@ impl App {
     }
 
     /// Somebody who has not signed in.
+    /// Runs the program on this service's database; answers what it printed.
+    pub fn run(&self, args: &[&str]) -> String {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_baqylau"))
+            .env("DATABASE_URL", &self.database_url)
+            .args(args)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
     pub fn nobody(&self) -> Person<'_> {
         Person { app: self, token: None, tokens: Value::Null }
     }

@@ -37,6 +37,19 @@ async fn pages_come_packed_with_hashed_files_that_are_kept_and_a_strict_policy()
     assert_eq!(posted.status(), 404);
 }
 
+#[tokio::test]
+async fn lists_are_packed_for_thin_networks() {
+    let app = App::new().await;
+    let client = baqylau::http::client().unwrap();
+    for path in ["cities", "regions", "events?election=kz-2019-president", "public/aggregates?group_by=day"] {
+        let url = format!("{}/api/v1/{path}", app.url);
+        let packed = client.get(&url).header("accept-encoding", "gzip").send().await.unwrap();
+        assert_eq!(packed.headers()["content-encoding"], "gzip", "{path}");
+        let plain = client.get(&url).send().await.unwrap();
+        assert!(plain.headers().get("content-encoding").is_none(), "{path}");
+    }
+}
+
 /// Runs a script of `tests/web` against a service of its own; screenshots go where BAQYLAU_SHOTS says.
 async fn drive(script: &str) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/web");
