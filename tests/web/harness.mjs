@@ -33,16 +33,25 @@ export async function person({ language = "en", width = 1280, height = 900, dark
 
 /** Nothing serious for axe, no raw key of a text, and nothing wider than the window. */
 export async function inspect({ page }, name) {
-  // Axe runs beside the page's policy, not through it.
-  const results = await page.evaluate(`(() => { ${axe}; return axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"] }); })()`);
-  const serious = results.violations.filter((it) => ["serious", "critical"].includes(it.impact));
-  assert.deepEqual(serious.map((it) => `${it.id}: ${it.nodes.map((node) => node.html).join(" | ")}`), [], name);
+  if (shots) await page.screenshot({ path: `${shots}/${name}.png`, fullPage: true });
+  for (const colorScheme of ["dark", "light"]) {
+    await page.emulateMedia({ colorScheme });
+    // Axe runs beside the page's policy, not through it.
+    const results = await page.evaluate(`(() => { ${axe}; return axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"] }); })()`);
+    const serious = results.violations.filter((it) => ["serious", "critical"].includes(it.impact));
+    assert.deepEqual(serious.map((it) => `${it.id}: ${it.nodes.map((node) => node.html).join(" | ")}`), [], `${name}, ${colorScheme}`);
+  }
   const text = await page.evaluate(() => document.body.innerText);
   const keys = text.match(/\b(nav|form|observer|desk|map|claims|timeline|sheets|verify|kind|state|new|one|count|category|custody|agency|circumstance|stage|severity|figure|copy|check|status)-[a-z_-]+\b/g);
   assert.equal(keys, null, `${name} shows keys of texts`);
-  const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-  assert.ok(wide <= 1, `${name} is ${wide} px too wide`);
-  if (shots) await page.screenshot({ path: `${shots}/${name}.png`, fullPage: true });
+  const size = page.viewportSize();
+  for (const width of [size.width, 320]) {
+    await page.setViewportSize({ ...size, width });
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    assert.ok(wide <= 1, `${name} is ${wide} px too wide for ${width}`);
+    if (shots && width === 320) await page.screenshot({ path: `${shots}/${name}-320.png`, fullPage: true });
+  }
+  await page.setViewportSize(size);
 }
 
 export async function finish(...people) {

@@ -126,10 +126,28 @@ const receipt = JSON.parse(await page.locator("pre").innerText());
 assert.equal(receipt.receipt, "baqylau-receipt/1");
 await inspect(observer, "observer-sent");
 
+// A coordinator in another browser sees the three and verifies each by keyboard.
+const desk = await person({ width: 1366, height: 900 });
+await desk.page.goto(`${origin}/#/desk`);
+await desk.page.locator("#login").fill("qaraghandy@example.org");
+await desk.page.locator("#password").fill(PASSWORD);
+await desk.page.getByRole("button", { name: "Sign in" }).click();
+for (const kind of ["Violations", "Protocols", "Detentions"]) {
+  await desk.page.getByRole("button", { name: kind, exact: true }).click();
+  await desk.page.locator("button.item").waitFor();
+  await desk.page.locator("body").press("j");
+  await desk.page.getByRole("heading", { name: "History" }).waitFor();
+  await desk.page.keyboard.press("v");
+  await desk.page.waitForFunction(() => document.querySelectorAll("button.item").length === 0);
+}
+for (const kind of ["violations", "protocols", "detentions"]) {
+  assert.equal((await api(`/${kind}?status=verified`, { token: coordinator })).items.length, 1, kind);
+}
+
 // One touch leaves nothing.
 await page.getByRole("button", { name: "Wipe and leave" }).click();
 await page.waitForURL("about:blank");
 await page.goto(`${origin}/#/observer`);
 await page.locator("#login").waitFor();
 assert.deepEqual(await page.evaluate(async () => (await indexedDB.databases()).map((it) => it.name).filter((name) => name !== "baqylau")), []);
-await finish(observer);
+await finish(observer, desk);
