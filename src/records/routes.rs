@@ -319,10 +319,10 @@ async fn review<D: Submittable + DetailsTable>(
     places: Data<Places>,
     ledger: Data<Ledger>,
 ) -> Answer {
+    caller.require_coordinator()?;
     let directory = places.get().await;
     let mut conn = pool.get().await?;
     let record = find::<D>(&caller, &mut conn, &directory, &id).await?;
-    caller.require_coordinator()?;
     let mut faults = Faults::default();
     let decision = faults.word::<Decision>("/decision", body.0.decision.as_deref());
     let duplicate_of = body.0.duplicate_of.as_deref().and_then(|text| {

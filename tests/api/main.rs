@@ -1,6 +1,7 @@
 //! HTTP tests: the real application on a real PostgreSQL, a fresh database for each test.
 
 mod accounts;
+mod authorisation;
 mod counting;
 mod counts;
 mod detentions;
