@@ -12,7 +12,10 @@ use actix_web::{
 };
 use utoipa::{
     Modify, OpenApi,
-    openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+    openapi::{
+        ContentBuilder, Ref, ResponseBuilder,
+        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+    },
 };
 use utoipa_swagger_ui::SwaggerUi;
 
@@ -97,12 +100,36 @@ impl Modify for BearerTokens {
     }
 }
 
+/// Whatever is not an answer of its own is a problem (RFC 9457): of each operation, and so told once.
+fn describe_problems(api: &mut utoipa::openapi::OpenApi) {
+    let problem = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+    let problem = ResponseBuilder::new()
+        .description("A problem (RFC 9457), in the language of Accept-Language")
+        .content("application/problem+json", problem)
+        .build();
+    for item in api.paths.paths.values_mut() {
+        let operations = [
+            &mut item.get,
+            &mut item.put,
+            &mut item.post,
+            &mut item.delete,
+            &mut item.patch,
+            &mut item.head,
+            &mut item.options,
+        ];
+        for operation in operations.into_iter().flatten() {
+            operation.responses.responses.insert("default".to_owned(), problem.clone().into());
+        }
+    }
+}
+
 /// The OpenAPI 3.1 document of the service.
 pub fn openapi() -> utoipa::openapi::OpenApi {
     let mut api = Document::openapi();
     records::openapi::describe::<Violation>(&mut api);
     records::openapi::describe::<Protocol>(&mut api);
     records::openapi::describe::<Detention>(&mut api);
+    describe_problems(&mut api);
     api
 }
 

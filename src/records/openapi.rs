@@ -7,7 +7,7 @@ use utoipa::{
         content::Content,
         path::{OperationBuilder, ParameterBuilder, ParameterIn, PathItem},
         request_body::RequestBodyBuilder,
-        schema::{AllOfBuilder, ArrayBuilder, ObjectBuilder, Type},
+        schema::{AllOfBuilder, ArrayBuilder, ObjectBuilder, SchemaType, Type},
         security::SecurityRequirement,
     },
 };
@@ -60,7 +60,7 @@ where
     components.schemas.insert(D::View::name().into_owned(), D::View::schema());
     let page = ObjectBuilder::new()
         .property("items", ArrayBuilder::new().items(Ref::from_schema_name(&view)))
-        .property("next", text())
+        .property("next", ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::String, Type::Null])))
         .required("items");
     components.schemas.insert(format!("{name}_page"), Schema::Object(page.build()).into());
     let similar = ObjectBuilder::new()
