@@ -11,11 +11,10 @@ use crate::{
     db::Pool,
     places,
     results::{
+        answer::{check_sums, copies_of},
         compare::{SheetCopy, side_by_side},
         domain::Mapping,
-        import,
-        routes::{check_sums, copies_of},
-        store,
+        import, store,
     },
 };
 

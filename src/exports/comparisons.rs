@@ -55,7 +55,7 @@ pub async fn table(
     directory: &Directory,
 ) -> Result<Table, Problem> {
     if question.comparison == Comparison::Coverage {
-        let rows = results::routes::coverage_of(pool, &question.filter, directory).await?;
+        let rows = results::answer::coverage_of(pool, &question.filter, directory).await?;
         let columns = ["region", "stations", "with_sheet", "with_verified", "coverage"];
         return Ok(flat("coverage", &columns, &[], rows));
     }
@@ -76,19 +76,19 @@ async fn compared(
             let mut conn = pool.get().await?;
             // As many as there are stations.
             let rows = results::store::changed(&mut conn, scope, filter, set, None, i64::MAX).await?;
-            let rows = rows.into_iter().map(|row| results::routes::changed_view(row, set, directory));
+            let rows = rows.into_iter().map(|row| results::answer::changed_view(row, set, directory));
             let columns = ["region", "station", "record", "held_by", "status"];
             flat("changed", &columns, &set.candidates, rows)
         }
         Comparison::Sums => {
-            let checks = results::routes::check_sums(pool, set, filter.region, directory).await?;
+            let checks = results::answer::check_sums(pool, set, filter.region, directory).await?;
             let numbers = crate::protocols::figures::NUMBERS.iter().map(|name| (*name).to_owned());
             let votes = set.candidates.iter().map(|name| format!("votes:{name}"));
             let names: Vec<String> = numbers.chain(votes).collect();
             flat("sums", &["level", "region", "district", "from", "holds"], &names, checks)
         }
         Comparison::Moved | Comparison::Coverage => {
-            let rows = results::routes::moved_of(pool, scope, filter, set, directory).await?;
+            let rows = results::answer::moved_of(pool, scope, filter, set, directory).await?;
             flat("moved", &["region", "compared", "changed"], &set.candidates, rows)
         }
     })

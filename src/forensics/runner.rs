@@ -22,8 +22,8 @@ pub struct Done {
     pub analysis: Analysis,
 }
 
-/// Tables kept; one of 70,000 stations takes some ten megabytes.
-const KEPT: u64 = 8;
+/// Stations whose analyses are kept; ten of them take about a kilobyte.
+const KEPT: u64 = 1_000_000;
 
 /// Runs analyses on all processors but one table at a time, so that whoever submits finds a processor too.
 pub struct Runner {
@@ -33,7 +33,10 @@ pub struct Runner {
 
 impl Default for Runner {
     fn default() -> Self {
-        Self { turns: Semaphore::new(1), kept: Cache::new(KEPT) }
+        let weight = |_: &i16, done: &Option<Arc<Done>>| {
+            done.as_ref().map_or(1, |done| done.figures.stations.len() as u32)
+        };
+        Self { turns: Semaphore::new(1), kept: Cache::builder().weigher(weight).max_capacity(KEPT).build() }
     }
 }
 

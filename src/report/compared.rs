@@ -7,7 +7,7 @@ use crate::{
     protocols::sheets::SheetFilter,
     results::{
         self,
-        routes::ChangedView,
+        answer::ChangedView,
         store::{self, ResultSet},
     },
 };
@@ -38,15 +38,15 @@ pub async fn gather(
     scope: &Scope,
     directory: &Directory,
 ) -> DbResult<Compared> {
-    let moved = results::routes::moved_of(pool, scope, filter, set, directory).await?;
+    let moved = results::answer::moved_of(pool, scope, filter, set, directory).await?;
     let (compared, changed) = moved
         .iter()
         .fold((0, 0), |(compared, changed), row| (compared + row.compared, changed + row.changed));
     let total = |name: &String| moved.iter().filter_map(|row| row.moved.get(name)).sum();
     let rows = store::changed(&mut *pool.get().await?, scope, filter, set, None, LISTED).await?;
     let stations: Vec<_> =
-        rows.into_iter().map(|row| results::routes::changed_view(row, set, directory)).collect();
-    let sums = results::routes::check_sums(pool, set, filter.region, directory).await?;
+        rows.into_iter().map(|row| results::answer::changed_view(row, set, directory)).collect();
+    let sums = results::answer::check_sums(pool, set, filter.region, directory).await?;
     let source = directory.sources.iter().find(|(_, id)| Some(**id) == set.source_id);
     Ok(Compared {
         label: set.label.clone(),

@@ -30,7 +30,7 @@ use crate::{
     ledger,
     places::{Directory, Region},
     protocols::sheets::SheetFilter,
-    results::{self, routes::CoverageView, store::ResultSet},
+    results::{self, answer::CoverageView, store::ResultSet},
 };
 
 /// What a report is asked about.
@@ -118,7 +118,7 @@ pub async fn gather(
         Some(set) => forensics(pool, runner, set, region, (directory, language), &mut charts).await,
         None => None,
     };
-    let coverage = results::routes::coverage_of(pool, filter, directory).await?.into_iter().next();
+    let coverage = results::answer::coverage_of(pool, filter, directory).await?.into_iter().next();
     let sample = samples::list(&mut *pool.get().await?, election.id).await?.into_iter().next();
     let quick_count = match sample {
         Some(sample) => {
