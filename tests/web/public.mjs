@@ -16,6 +16,10 @@ for (let i = 0; i < 100 && !receipt?.inclusion; i++) {
 }
 assert.ok(receipt.inclusion, "the ledger came so far");
 
+// A claim whose day is known stands on the timeline.
+const text = { kk: "Министр мәлімдеді", ru: "Министр заявил", en: "The minister repeated it" };
+await api("/claims", { method: "POST", token: coordinator, body: { election: "kz-2019-president", topic: "detained", claimant: "minister", value_is: "none", stated_on: "2019-06-13", text, source: "2019-06-19-independent-observers-alliance" } });
+
 const people = [];
 for (const [language, width, dark] of [["en", 1280, false], ["ru", 390, false], ["kk", 320, true]]) {
   const visitor = await person({ language, width, dark });
@@ -27,6 +31,7 @@ for (const [language, width, dark] of [["en", 1280, false], ["ru", 390, false], 
   await inspect(visitor, `overview-${language}`);
   assert.equal(await page.locator("html").getAttribute("lang"), language);
   assert.equal(await page.locator(".figure .number").first().innerText(), "3");
+  await page.locator("ol li", { hasText: text[language] }).and(page.locator("li:has(time[datetime='2019-06-13'])")).waitFor();
   await page.goto(`${origin}/#/verify`);
   await page.locator("#receipt").waitFor();
   await page.waitForFunction(() => document.querySelector("#key").value.includes("+"));

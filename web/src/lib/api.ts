@@ -93,6 +93,8 @@ export interface Claim {
   topic: string;
   claimant: string;
   value: number | null;
+  /** The day it was stated, where known. */
+  stated_on: string | null;
   text: Names;
   source: string;
   passage: number | null;
