@@ -44,6 +44,7 @@ export async function inspect({ page }, name) {
   const text = await page.evaluate(() => document.body.innerText);
   const keys = text.match(/\b(nav|form|observer|desk|map|claims|timeline|sheets|verify|kind|state|new|one|count|category|custody|agency|circumstance|stage|severity|figure|copy|check|status)-[a-z_-]+\b/g);
   assert.equal(keys, null, `${name} shows keys of texts`);
+  assert.doesNotMatch(text, /\bM(0[1-9]|1[0-2])\b/, `${name} has a month without a name`);
   const size = page.viewportSize();
   for (const width of [size.width, 320]) {
     await page.setViewportSize({ ...size, width });

@@ -7,6 +7,8 @@ export type Names = Record<Language, string>;
 
 const FILES = import.meta.glob<string>("../../../i18n/*/{web,words,forensics}.ftl", { query: "?raw", import: "default" });
 const KEPT = "language";
+/** Many browsers know Kazakh by name alone: its numbers look as the Russian ones, its dates are put together here. */
+const KAZAKH = /мау/i.test(new Intl.DateTimeFormat("kk", { month: "long" }).format(new Date(2019, 5, 9)));
 
 function liked(): Language {
   const codes = [localStorage.getItem(KEPT) ?? "", ...navigator.languages.map((tag) => tag.slice(0, 2))];
@@ -35,11 +37,15 @@ class Texts {
   }
 
   number(n: number): string {
-    return new Intl.NumberFormat(this.language).format(n);
+    return new Intl.NumberFormat(this.language === "kk" && !KAZAKH ? "ru" : this.language).format(n);
   }
 
   /** A local date, `2019-06-09`, which has no time zone. */
   day(date: string, form: "short" | "long" = "long"): string {
+    if (this.language === "kk" && !KAZAKH) {
+      const [year, month, day] = date.split("-").map(Number);
+      return form === "long" ? `${year} ж. ${day} ${this.text(`month-${month}`)}` : `${day} ${this.text(`month-short-${month}`)}`;
+    }
     const options: Intl.DateTimeFormatOptions =
       form === "long"
         ? { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" }
@@ -48,6 +54,12 @@ class Texts {
   }
 
   moment(at: string | number): string {
+    if (this.language === "kk" && !KAZAKH) {
+      const local = new Date(at);
+      const two = (n: number): string => String(n).padStart(2, "0");
+      const date = `${local.getFullYear()}-${two(local.getMonth() + 1)}-${two(local.getDate())}`;
+      return `${this.day(date)}, ${two(local.getHours())}:${two(local.getMinutes())}`;
+    }
     return new Intl.DateTimeFormat(this.language, { dateStyle: "medium", timeStyle: "short" }).format(new Date(at));
   }
 }
