@@ -46,17 +46,26 @@ pub struct Which {
 
 impl Which {
     fn filter(&self, directory: &Directory) -> anyhow::Result<SheetFilter> {
-        let election = directory.election(&self.election).context("there is no such election")?.id;
-        let region = match &self.region {
-            Some(code) => Some(directory.region(code).context("there is no such region")?.id),
-            None => None,
-        };
-        if self.from.zip(self.to).is_some_and(|(from, to)| from > to) {
-            bail!("the first day lies after the last");
-        }
-        let reach = region.map(|id| directory.reach(id));
-        Ok(SheetFilter { election, region, reach, from: self.from, to: self.to })
+        filter(directory, &self.election, self.region.as_deref(), (self.from, self.to))
     }
+}
+
+/// Which sheets, as they are told at the terminal.
+pub(super) fn filter(
+    directory: &Directory,
+    election: &str,
+    region: Option<&str>,
+    (from, to): (Option<NaiveDate>, Option<NaiveDate>),
+) -> anyhow::Result<SheetFilter> {
+    let election = directory.election(election).context("there is no such election")?.id;
+    let region = match region {
+        Some(code) => Some(directory.region(code).context("there is no such region")?.id),
+        None => None,
+    };
+    if from.zip(to).is_some_and(|(from, to)| from > to) {
+        bail!("the first day lies after the last");
+    }
+    Ok(SheetFilter::new(election, region, (from, to), directory))
 }
 
 #[derive(Args)]
@@ -125,26 +134,17 @@ pub async fn forensics(pool: &Pool, args: ForensicsArgs) -> anyhow::Result<()> {
     let done = Runner::default().run(candidates, stations, options).await?;
     let done = done.context("no station states what the tests need")?;
     let language = args.which.language;
-    let view = answer::told(
-        (&done.figures, &done.analysis),
-        options,
-        label,
-        filter.region.filter(|_| !args.sheets),
-        &directory,
-        language,
-    );
+    // Sheets are those of the region already.
+    let region = filter.region.filter(|_| !args.sheets);
+    let view = answer::told((&done.figures, &done.analysis), options, label, region, &directory, language);
     println!("{}", serde_json::to_string_pretty(&view)?);
     let Some(folder) = args.plots else { return Ok(()) };
     std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
-    for area in &done.analysis.areas {
-        if filter.region.is_some() && area.region != filter.region && !args.sheets {
-            continue;
-        }
+    for area in done.analysis.shown(region) {
         let code =
             area.region.and_then(|id| directory.region_by_id(id)).map_or("country", |it| it.code.as_str());
-        let place = answer::place(&directory, area.region, language);
-        let subject = Subject { figures: &done.figures, area, place, language };
-        for plot in [Plot::Fingerprint, Plot::Integers, Plot::LastDigits, Plot::SecondDigits] {
+        let subject = Subject::new(&done.figures, area, &directory, language);
+        for plot in Plot::ALL {
             let file = folder.join(format!("{code}-{plot}.svg"));
             std::fs::write(&file, plots::draw(plot, &subject)?)?;
         }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use chrono::NaiveDate;
 use clap::Args;
 
@@ -12,7 +12,6 @@ use crate::{
     forensics::runner::Runner,
     i18n::Language,
     places,
-    protocols::sheets::SheetFilter,
     report::{self, Asked, Form},
 };
 
@@ -51,13 +50,8 @@ pub(super) fn language(code: &str) -> Result<Language, String> {
 /// Writes a report of one region.
 pub async fn run(pool: &Pool, args: ReportArgs) -> anyhow::Result<()> {
     let directory = places::store::load(&mut *pool.get().await?).await?;
-    let election = directory.election(&args.election).context("there is no such election")?.id;
-    let region = directory.region(&args.region).context("there is no such region")?.id;
-    if args.from.zip(args.to).is_some_and(|(from, to)| from > to) {
-        bail!("the first day lies after the last");
-    }
-    let reach = Some(directory.reach(region));
-    let filter = SheetFilter { election, region: Some(region), reach, from: args.from, to: args.to };
+    let days = (args.from, args.to);
+    let filter = super::counting::filter(&directory, &args.election, Some(&args.region), days)?;
     let asked = Asked { filter, table: args.table, language: args.language };
     let gathered = report::gather(pool, &Runner::default(), &asked, &Scope::All, &directory).await?;
     let stem = args.output.as_ref().and_then(|path| path.file_stem()).and_then(|stem| stem.to_str());

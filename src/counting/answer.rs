@@ -81,11 +81,10 @@ pub async fn estimate(
     let valid = |sheet: &Sheet| {
         f64::from(sheet.against_all) + sheet.votes.iter().map(|row| f64::from(row.votes)).sum::<f64>()
     };
-    let mut obstacles = match sample {
+    let obstacles = match sample {
         Some(_) => estimate::obstacles(&strata_of(&|_| Some((0.0, 1.0)))),
         None => vec![Obstacle::NotRandom],
     };
-    obstacles.dedup();
     let infer = obstacles.is_empty();
     let confidence = sample.as_ref().map(|it| it.confidence);
     let ratio = |strata: &[Stratum]| estimate::ratio(strata, confidence.unwrap_or(0.95), infer);

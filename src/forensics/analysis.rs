@@ -76,6 +76,13 @@ pub struct Analysis {
     pub family: u64,
 }
 
+impl Analysis {
+    /// The areas that are shown: all, or the one asked for.
+    pub fn shown(&self, region: Option<RegionId>) -> impl Iterator<Item = &Area> {
+        self.areas.iter().filter(move |area| region.is_none() || area.region == region)
+    }
+}
+
 fn digit_tests(stations: &[&Station], figures: &Figures) -> Vec<Test> {
     type Count<'a> = Box<dyn Fn(&Station) -> u32 + 'a>;
     let mut counts: Vec<(String, Count)> = vec![("turned_out".to_owned(), Box::new(|it| it.turned_out))];

@@ -90,8 +90,7 @@ pub fn told(
     directory: &Directory,
     language: Language,
 ) -> AnalysisView {
-    let shown = analysis.areas.iter().filter(|area| region.is_none() || area.region == region);
-    let areas = shown.map(|area| AreaView {
+    let areas = analysis.shown(region).map(|area| AreaView {
         region: area.region.and_then(|id| directory.region_by_id(id)).map(|region| region.code.clone()),
         name: place(directory, area.region, language),
         stations: area.stations,

@@ -4,17 +4,23 @@ use plotters::prelude::*;
 
 use super::{
     analysis::{Area, Outcome, Test},
+    answer,
     domain::{Figures, Method, Station},
 };
 use crate::{
     charts::{self, Canvas, FAINT, FIRST, INK, SECOND, Undrawn, font, undrawn},
     i18n::Language,
+    places::Directory,
     records::vocabulary,
 };
 
 vocabulary! {
     /// What a plot shows.
     Plot { Fingerprint, Integers, LastDigits, SecondDigits }
+}
+
+impl Plot {
+    pub const ALL: [Self; 4] = [Self::Fingerprint, Self::Integers, Self::LastDigits, Self::SecondDigits];
 }
 
 type Drawn = Result<(), Undrawn>;
@@ -28,7 +34,11 @@ pub struct Subject<'a> {
     pub language: Language,
 }
 
-impl Subject<'_> {
+impl<'a> Subject<'a> {
+    pub fn new(figures: &'a Figures, area: &'a Area, directory: &Directory, language: Language) -> Self {
+        Self { figures, area, place: answer::place(directory, area.region, language), language }
+    }
+
     fn stations(&self) -> impl Iterator<Item = &Station> {
         let region = self.area.region;
         self.figures.stations.iter().filter(move |it| region.is_none_or(|region| it.region == region))

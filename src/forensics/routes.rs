@@ -104,12 +104,7 @@ impl Asked {
         let areas = &self.done.analysis.areas;
         let area = areas.iter().find(|area| area.region == self.region);
         let area = area.or_else(|| areas.first().filter(|_| self.region.is_none())).ok_or_else(missing)?;
-        let subject = Subject {
-            figures: &self.done.figures,
-            area,
-            place: answer::place(&self.directory, area.region, self.language),
-            language: self.language,
-        };
+        let subject = Subject::new(&self.done.figures, area, &self.directory, self.language);
         let svg = plots::draw(plot, &subject).map_err(|error| {
             tracing::error!(%error, "drawing");
             Problem::new(Kind::Internal)

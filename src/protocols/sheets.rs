@@ -25,6 +25,15 @@ pub struct SheetFilter {
 }
 
 impl SheetFilter {
+    pub fn new(
+        election: ElectionId,
+        region: Option<RegionId>,
+        (from, to): (Option<NaiveDate>, Option<NaiveDate>),
+        directory: &Directory,
+    ) -> Self {
+        Self { election, region, reach: region.map(|id| directory.reach(id)), from, to }
+    }
+
     /// Takes `election` (required), `region`, `from` and `to`.
     pub fn read(query: &mut Query, directory: &Directory) -> Self {
         let election = places::query::required_election(query, directory).unwrap_or_default();
@@ -33,7 +42,7 @@ impl SheetFilter {
         if from.zip(to).is_some_and(|(from, to)| from > to) {
             query.faults.add("?from", "from_after_to");
         }
-        Self { election, region, reach: region.map(|id| directory.reach(id)), from, to }
+        Self::new(election, region, (from, to), directory)
     }
 }
 

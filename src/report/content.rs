@@ -186,13 +186,8 @@ async fn forensics(
         }
     };
     let area = done.analysis.areas.iter().find(|area| area.region == Some(region.id))?;
-    let subject = plots::Subject {
-        figures: &done.figures,
-        area,
-        place: region.names.in_language(language).to_owned(),
-        language,
-    };
-    for plot in [Plot::Fingerprint, Plot::Integers, Plot::LastDigits, Plot::SecondDigits] {
+    let subject = plots::Subject::new(&done.figures, area, directory, language);
+    for plot in Plot::ALL {
         charts.extend(drawn(plot.word(), plots::draw(plot, &subject)));
     }
     Some(crate::forensics::answer::told(

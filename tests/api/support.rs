@@ -349,3 +349,16 @@ pub fn violation(change: Value) -> Value {
     baqylau::records::request::merge(&mut body, &change);
     body
 }
+
+/// Installs what a script of the tests needs, as its lock file says.
+pub fn npm_ci(folder: &std::path::Path) {
+    let changed = |file: &str| std::fs::metadata(folder.join(file)).and_then(|it| it.modified()).ok();
+    if changed("node_modules/.package-lock.json") < changed("package-lock.json") {
+        let npm = std::process::Command::new("npm")
+            .args(["ci", "--no-audit", "--no-fund"])
+            .current_dir(folder)
+            .output();
+        let done = npm.expect("npm is needed for this test: install Node.js");
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    }
+}

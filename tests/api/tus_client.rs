@@ -2,7 +2,6 @@
 
 use std::{
     path::Path,
-    process::Command,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -15,7 +14,10 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use crate::{evidence::photo, support::App};
+use crate::{
+    evidence::photo,
+    support::{App, npm_ci},
+};
 
 /// A proxy that lets some hundred kilobytes of a connection through and then cuts it; answers its address
 /// and counts the cuts.
@@ -58,19 +60,10 @@ async fn cutting(to: String) -> (String, Arc<AtomicU64>) {
     (address, cuts)
 }
 
-/// Installs the client where it is not there, as its lock file says.
-fn install(folder: &Path) {
-    if !folder.join("node_modules/tus-js-client").is_dir() {
-        let done = Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(folder).output();
-        let done = done.expect("npm is needed for this test: install Node.js");
-        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_real_client_gets_its_film_through_a_failing_network() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tus");
-    install(&folder);
+    npm_ci(&folder);
     let app = App::new().await;
     let observer = app.sign_in("observer").await;
     let record = observer.file(json!({})).await;

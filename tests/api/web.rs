@@ -1,8 +1,8 @@
 //! The web pages: how they are served, and how people use them in a browser.
 
-use std::{path::Path, process::Command, sync::OnceLock};
+use std::{path::Path, sync::OnceLock};
 
-use crate::support::App;
+use crate::support::{App, npm_ci};
 
 #[tokio::test]
 async fn pages_come_packed_with_hashed_files_that_are_kept_and_a_strict_policy() {
@@ -54,15 +54,7 @@ async fn lists_are_packed_for_thin_networks() {
 async fn drive(script: &str) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/web");
     static INSTALLED: OnceLock<()> = OnceLock::new();
-    INSTALLED.get_or_init(|| {
-        let changed = |file: &str| std::fs::metadata(folder.join(file)).and_then(|it| it.modified()).ok();
-        if changed("node_modules/.package-lock.json") < changed("package-lock.json") {
-            let done =
-                Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(&folder).output();
-            let done = done.expect("npm is needed for this test: install Node.js");
-            assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-        }
-    });
+    INSTALLED.get_or_init(|| npm_ci(&folder));
     let app = App::with(|settings| settings.rate_limit = 0).await;
     let output = tokio::process::Command::new("node")
         .arg(folder.join(script))

@@ -1,5 +1,6 @@
 // A coordinator's session. Its refresh token lives as long as the tab does.
 import { ask, get, Problem } from "../lib/api";
+import { save } from "../lib/save";
 import { Session, SignedOut, type Credentials } from "../lib/session";
 
 const KEPT = "desk";
@@ -74,11 +75,7 @@ export class Desk {
 
   /** Downloads a file that the account may read. */
   async download(path: string, name: string): Promise<void> {
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(await (await this.ask(path)).blob());
-    link.download = name;
-    link.click();
-    URL.revokeObjectURL(link.href);
+    save(await (await this.ask(path)).blob(), name);
   }
 }
 

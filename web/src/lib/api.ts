@@ -17,6 +17,11 @@ export class Problem extends Error {
   ) {
     super(title);
   }
+
+  /** Title and every fault, for people. */
+  get told(): string {
+    return [this.message, ...this.faults.map((fault) => fault.detail)].join(" ");
+  }
 }
 
 /** The network is gone, or the server does not answer. */
