@@ -24,13 +24,16 @@ use crate::{
     aggregates,
     config::Service,
     counting,
-    db::Pool,
+    db::{
+        Pool,
+        replicas::{ReadPools, Replicas},
+    },
     detentions::{self, domain::Detention},
     documents, enquiries,
     evidence::{self, objects::Objects, uploads::Uploads},
     exports,
     forensics::{self, runner::Runner},
-    http::{health, limits, limits::Limits, middleware, problem::ProblemBody},
+    http::{health, limits, limits::Limits, middleware, problem::ProblemBody, reads},
     ledger::{self, Ledger, growth, sequencer},
     pages,
     places::{self, directory::Places},
@@ -340,6 +343,10 @@ pub async fn start(
     let accounts = Data::new(Accounts::new(pool.clone(), settings.require_second_factor));
     let document = Data::from(Arc::new(openapi()));
     let workers = settings.workers();
+    let lag = Duration::from_millis(settings.replica_lag_ms);
+    let (replicas, watching_replicas) = Replicas::start(&pool, &settings.replica_urls, lag)?;
+    let replicas = Data::from(replicas);
+    let connections = settings.db_connections();
     let shared_pool = pool.clone();
     let app_limits = limits.clone();
     let app_ledger = ledger.clone();
@@ -349,6 +356,8 @@ pub async fn start(
             .app_data(Data::new(Intake::<Violation>::start(&pool)))
             .app_data(Data::new(Intake::<Protocol>::start(&pool)))
             .app_data(Data::new(Intake::<Detention>::start(&pool)))
+            .app_data(Data::new(ReadPools::new(&pool, &replicas, (connections / workers).max(2))))
+            .app_data(replicas.clone())
             .app_data(Data::new(pool))
             .app_data(places.clone())
             .app_data(app_limits.clone())
@@ -362,6 +371,7 @@ pub async fn start(
             .app_data(document.clone())
             .configure(routes)
             .default_service(web::to(nowhere))
+            .wrap(from_fn(reads::tell_position))
             .wrap(from_fn(limits::limit))
             .wrap(DefaultHeaders::new().add(("X-Content-Type-Options", "nosniff")))
             .wrap(from_fn(middleware::localise))
@@ -377,12 +387,13 @@ pub async fn start(
     let server = server.run();
     let handle = server.handle();
     let server = tokio::spawn(server);
-    let tasks = vec![
+    let mut tasks = vec![
         tokio::spawn(records::versions::commit_all_old(pool.clone())),
         tokio::spawn(sequencer::run(pool.clone(), ledger.into_inner())),
         tokio::spawn(uploads.as_ref().clone().sweep()),
         tokio::spawn(aggregates::fold::run(pool.clone())),
         tokio::spawn(async move { limits.sweep().await }),
     ];
+    tasks.extend(watching_replicas);
     Ok(Running { address, pool, handle, server: Some(server), tasks, growth: tokio::spawn(watching) })
 }

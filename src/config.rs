@@ -125,6 +125,14 @@ pub struct Service {
     #[arg(long, env = "BAQYLAU_INDEX_KEY", hide_env_values = true)]
     pub index_key: Option<String>,
 
+    /// Hot standbys that answer reads, comma-separated URLs; without them the primary answers all
+    #[arg(long, env = "DATABASE_REPLICA_URLS", value_delimiter = ',', hide_env_values = true)]
+    pub replica_urls: Vec<String>,
+
+    /// Milliseconds that a standby may be behind and still answer reads
+    #[arg(long, env = "BAQYLAU_REPLICA_LAG_MS", default_value_t = 2000)]
+    pub replica_lag_ms: u64,
+
     /// Connections to PostgreSQL [default: four a core, eight at least: more make PostgreSQL switch between
     /// them in place of working]
     #[arg(long, env = "BAQYLAU_DB_CONNECTIONS")]

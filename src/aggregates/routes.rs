@@ -9,8 +9,7 @@ use super::{
 };
 use crate::{
     accounts::{Caller, Scope},
-    db::Pool,
-    http::{Answer, preconditions, query::Query},
+    http::{Answer, preconditions, query::Query, reads::Reads},
     places::{Directory, directory::Places},
     records::{RecordKind, Status, filter::Filter},
 };
@@ -50,12 +49,12 @@ pub fn read(query: &mut Query, directory: &Directory, public: bool) -> Question 
         ("reporter" = Option<uuid::Uuid>, Query), ("q" = Option<String>, Query)),
     responses((status = 200, body = Counts)))]
 #[get("/aggregates")]
-pub async fn aggregates(caller: Caller, pool: Data<Pool>, places: Data<Places>, mut query: Query) -> Answer {
+pub async fn aggregates(caller: Caller, pool: Reads, places: Data<Places>, mut query: Query) -> Answer {
     let directory = places.get().await;
     let question = read(&mut query, &directory, false);
     query.finish()?;
-    let counts =
-        store::count(&mut *pool.get().await?, &question, &caller.scope(&directory), &directory).await?;
+    let scope = caller.scope(&directory);
+    let counts = pool.read(async |conn| store::count(conn, &question, &scope, &directory).await).await?;
     Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "private, no-cache")).json(counts))
 }
 
@@ -70,14 +69,15 @@ pub async fn aggregates(caller: Caller, pool: Data<Pool>, places: Data<Places>, 
 #[get("/public/aggregates", wrap = "Compress::default()")]
 pub async fn public_aggregates(
     request: HttpRequest,
-    pool: Data<Pool>,
+    pool: Reads,
     places: Data<Places>,
     mut query: Query,
 ) -> Answer {
     let directory = places.get().await;
     let question = read(&mut query, &directory, true);
     query.finish()?;
-    let mut counts = store::count(&mut *pool.get().await?, &question, &Scope::All, &directory).await?;
+    let mut counts =
+        pool.read(async |conn| store::count(conn, &question, &Scope::All, &directory).await).await?;
     if question.kind == RecordKind::Detention {
         counts = counts.suppress_small();
     }

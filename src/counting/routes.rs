@@ -16,8 +16,7 @@ use super::{
 };
 use crate::{
     accounts::Caller,
-    db::Pool,
-    http::{self, Answer, Kind, Problem, query::Query},
+    http::{self, Answer, Kind, Problem, query::Query, reads::Reads},
     places::{self, Directory, directory::Places},
     protocols::sheets::SheetFilter,
 };
@@ -61,7 +60,7 @@ fn shown(sample: Sample, directory: &Directory) -> SampleView {
 /// The samples of an election, the latest first.
 #[utoipa::path(tag = "counting", path = "/api/v1/samples", params(("election" = String, Query)), responses((status = 200, body = Vec<SampleView>)))]
 #[get("/samples")]
-pub async fn samples(pool: Data<Pool>, places: Data<Places>, mut query: Query) -> Answer {
+pub async fn samples(pool: Reads, places: Data<Places>, mut query: Query) -> Answer {
     let directory = places.get().await;
     let election = places::query::required_election(&mut query, &directory);
     query.finish()?;
@@ -73,7 +72,7 @@ pub async fn samples(pool: Data<Pool>, places: Data<Places>, mut query: Query) -
 #[utoipa::path(tag = "counting", path = "/api/v1/samples/{id}/stations", security(("token" = [])), params(("id" = Uuid, Path)),
     responses((status = 200, body = Vec<SampleStation>), (status = 404, description = "No such sample")))]
 #[get("/samples/{id}/stations")]
-pub async fn stations(caller: Caller, id: Path<Uuid>, pool: Data<Pool>, places: Data<Places>) -> Answer {
+pub async fn stations(caller: Caller, id: Path<Uuid>, pool: Reads, places: Data<Places>) -> Answer {
     caller.require_coordinator()?;
     let directory = places.get().await;
     let mut conn = pool.get().await?;
@@ -99,7 +98,7 @@ pub async fn stations(caller: Caller, id: Path<Uuid>, pool: Data<Pool>, places: 
 pub async fn estimates(
     request: HttpRequest,
     caller: Caller,
-    pool: Data<Pool>,
+    pool: Reads,
     places: Data<Places>,
     mut query: Query,
 ) -> Answer {

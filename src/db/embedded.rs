@@ -88,6 +88,11 @@ impl Cluster {
         &self.place.bin
     }
 
+    /// The folder of its sockets.
+    pub fn sockets(&self) -> &Path {
+        &self.place.sockets
+    }
+
     /// Stops PostgreSQL: open transactions are rolled back, everything committed is on disk.
     ///
     /// # Errors

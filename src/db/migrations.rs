@@ -1,6 +1,6 @@
 //! Brings a database up to the schema of this program.
 
-use diesel_async::{AsyncMigrationHarness, RunQueryDsl};
+use diesel_async::{AsyncMigrationHarness, SimpleAsyncConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!();
@@ -14,14 +14,18 @@ const LOCK: i64 = 0x6261_7179_6c61_7501;
 /// # Errors
 /// When the database cannot be reached or a migration fails; a failed one leaves nothing behind.
 pub async fn run(url: &str) -> anyhow::Result<usize> {
-    let mut conn = super::pool::open(url).await?;
-    diesel::sql_query(format!("SELECT pg_advisory_lock({LOCK})")).execute(&mut conn).await?;
-    tokio::task::spawn_blocking(move || {
+    // The lock is a transaction's and not a session's: behind a pooler a session is nobody's own.
+    let mut turn = super::pool::open(url).await?;
+    turn.batch_execute(&format!("BEGIN; SELECT pg_advisory_xact_lock({LOCK})")).await?;
+    let conn = super::pool::open(url).await?;
+    let done = tokio::task::spawn_blocking(move || {
         let mut harness = AsyncMigrationHarness::new(conn);
         let done = harness
             .run_pending_migrations(MIGRATIONS)
             .map_err(|error| anyhow::anyhow!("a migration failed: {error}"))?;
-        Ok(done.len())
+        anyhow::Ok(done.len())
     })
-    .await?
+    .await??;
+    turn.batch_execute("COMMIT").await?;
+    Ok(done)
 }

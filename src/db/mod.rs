@@ -5,6 +5,7 @@ pub mod embedded;
 pub mod migrations;
 pub mod pool;
 mod programs;
+pub mod replicas;
 pub mod schema;
 
 pub use pool::{Connection, Pool};

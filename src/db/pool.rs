@@ -1,6 +1,6 @@
 //! Pooled connections.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use diesel::ConnectionError;
 use diesel_async::{
@@ -10,7 +10,7 @@ use diesel_async::{
 use futures_util::FutureExt;
 use tokio::runtime::Handle;
 
-use super::{DbError, DbResult};
+use super::{DbError, DbResult, replicas::Standing};
 
 /// A connection taken from the pool; it goes back when dropped.
 pub type Connection = deadpool::Object<AsyncPgConnection>;
@@ -18,11 +18,16 @@ pub type Connection = deadpool::Object<AsyncPgConnection>;
 /// How long a request waits for a connection before it is told to come back (503).
 const WAIT: Duration = Duration::from_secs(5);
 
+/// How long sent bytes may stay without an answer of the other side's network.
+const VANISHED: Duration = Duration::from_secs(10);
+
 /// The program's connections to PostgreSQL.
 #[derive(Clone)]
 pub struct Pool {
     inner: deadpool::Pool<AsyncPgConnection>,
     url: String,
+    /// Where a standby's reads go when it fails.
+    otherwise: Option<Arc<(Pool, Arc<Standing>)>>,
 }
 
 impl Pool {
@@ -59,7 +64,7 @@ impl Pool {
             .wait_timeout(Some(WAIT))
             .create_timeout(Some(WAIT))
             .build()?;
-        Ok(Self { inner, url: url.to_owned() })
+        Ok(Self { inner, url: url.to_owned(), otherwise: None })
     }
 
     /// A pool for one HTTP worker: its connections are driven on the worker's own thread, so that a query
@@ -69,14 +74,49 @@ impl Pool {
         Self::new(&self.url, size).expect("the URL was understood before")
     }
 
+    /// This pool of a standby, with `primary` to turn to when the standby fails.
+    pub fn or_else(self, primary: Self, standing: Arc<Standing>) -> Self {
+        Self { otherwise: Some(Arc::new((primary, standing))), ..self }
+    }
+
     /// Takes a connection, waiting at most five seconds for one.
     pub async fn get(&self) -> DbResult<Connection> {
-        self.inner.get().await.map_err(|e| DbError::Unavailable(e.to_string()))
+        match self.inner.get().await {
+            Ok(conn) => Ok(conn),
+            Err(error) => match self.instead() {
+                Some(primary) => Box::pin(primary.get()).await,
+                None => Err(DbError::Unavailable(error.to_string())),
+            },
+        }
     }
 
     /// Opens a connection of its own beside the pool, for work that holds one long (exports).
     pub async fn dedicated(&self) -> DbResult<tokio_postgres::Client> {
-        connect(&self.url).await.map_err(|e| DbError::Unavailable(e.to_string()))
+        match connect(&self.url).await {
+            Ok(client) => Ok(client),
+            Err(error) => match self.instead() {
+                Some(primary) => Box::pin(primary.dedicated()).await,
+                None => Err(DbError::Unavailable(error.to_string())),
+            },
+        }
+    }
+
+    /// Does work that only reads; where a standby fails in the middle of it, the primary does it anew.
+    pub async fn read<T>(&self, work: impl AsyncFn(&mut AsyncPgConnection) -> DbResult<T>) -> DbResult<T> {
+        let done = work(&mut *self.get().await?).await;
+        if done.as_ref().is_err_and(DbError::is_transient)
+            && let Some(primary) = self.instead()
+        {
+            return work(&mut *primary.get().await?).await;
+        }
+        done
+    }
+
+    /// The primary behind a standby that did not answer.
+    fn instead(&self) -> Option<&Self> {
+        let (primary, standing) = &**self.otherwise.as_ref()?;
+        standing.failed();
+        Some(primary)
     }
 
     /// Connections in use and the most there may be.
@@ -96,8 +136,13 @@ fn bad(error: impl std::fmt::Display) -> ConnectionError {
 }
 
 /// Connects, over TLS where `sslmode` asks for it (the system's certificate authorities are trusted).
-async fn connect(url: &str) -> anyhow::Result<tokio_postgres::Client> {
-    let config: tokio_postgres::Config = url.parse()?;
+pub(super) async fn connect(url: &str) -> anyhow::Result<tokio_postgres::Client> {
+    let mut config: tokio_postgres::Config = url.parse()?;
+    // A database that vanished from the network is noticed, whatever the kernel's own patience is.
+    if config.get_tcp_user_timeout().is_none() {
+        config.tcp_user_timeout(VANISHED);
+    }
+    config.keepalives_idle(VANISHED);
     if config.get_ssl_mode() == tokio_postgres::config::SslMode::Require {
         let (client, connection) = config.connect(tls()?).await?;
         drive(connection);

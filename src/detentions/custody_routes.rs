@@ -21,7 +21,7 @@ use crate::{
     accounts::{Caller, Role},
     db::Pool,
     faults::Faults,
-    http::{Answer, Kind, Problem, body::Json, preconditions},
+    http::{Answer, Kind, Problem, body::Json, preconditions, reads::Reads},
     ledger::Ledger,
     places::directory::Places,
     records::{
@@ -91,7 +91,7 @@ fn steps(record: &Record<Detention>, history: Vec<Version>) -> Vec<Step> {
 #[utoipa::path(tag = "detentions", path = "/api/v1/detentions/{id}/custody", security(("token" = [])), params(("id" = Uuid, Path)),
     responses((status = 200, body = Course), (status = 404, description = "Not there, or out of reach")))]
 #[get("/detentions/{id}/custody")]
-pub async fn course(caller: Caller, id: Path<String>, pool: Data<Pool>, places: Data<Places>) -> Answer {
+pub async fn course(caller: Caller, id: Path<String>, pool: Reads, places: Data<Places>) -> Answer {
     let mut conn = pool.get().await?;
     let record = find::<Detention>(&caller, &mut conn, &*places.get().await, &id).await?;
     let history = versions::history(&mut conn, record.envelope.place.election, record.id).await?;

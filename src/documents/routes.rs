@@ -11,7 +11,7 @@ use crate::{
     accounts::Caller,
     db::{DbResult, Pool},
     faults::Faults,
-    http::{Answer, Kind, Problem, body::Json, query::Query},
+    http::{Answer, Kind, Problem, body::Json, query::Query, reads::Reads},
     places::{self, Directory, ElectionId, directory::Places},
 };
 
@@ -96,7 +96,7 @@ fn created<T: serde::Serialize>(added: bool, body: T) -> Answer {
 /// The source documents.
 #[utoipa::path(tag = "documents", path = "/api/v1/sources", responses((status = 200, body = Vec<Source>)))]
 #[get("/sources", wrap = "Compress::default()")]
-pub async fn sources(pool: Data<Pool>) -> Answer {
+pub async fn sources(pool: Reads) -> Answer {
     Ok(HttpResponse::Ok().json(store::list_sources(&mut *pool.get().await?).await?))
 }
 
@@ -119,7 +119,7 @@ pub async fn add_source(
 /// What sources state, beside which the tracker's own counts are set.
 #[utoipa::path(tag = "documents", path = "/api/v1/claims", params(("election" = Option<String>, Query)), responses((status = 200, body = Vec<Claim>)))]
 #[get("/claims", wrap = "Compress::default()")]
-pub async fn claims(pool: Data<Pool>, places: Data<Places>, mut query: Query) -> Answer {
+pub async fn claims(pool: Reads, places: Data<Places>, mut query: Query) -> Answer {
     let directory = places.get().await;
     let election = places::query::election(&mut query, &directory);
     query.finish()?;
@@ -141,7 +141,7 @@ pub async fn add_claim(caller: Caller, body: Json<Claim>, pool: Data<Pool>, plac
 /// The timeline around an election.
 #[utoipa::path(tag = "documents", path = "/api/v1/events", params(("election" = Option<String>, Query)), responses((status = 200, body = Vec<Event>)))]
 #[get("/events", wrap = "Compress::default()")]
-pub async fn events(pool: Data<Pool>, places: Data<Places>, mut query: Query) -> Answer {
+pub async fn events(pool: Reads, places: Data<Places>, mut query: Query) -> Answer {
     let directory = places.get().await;
     let election = places::query::election(&mut query, &directory);
     query.finish()?;

@@ -20,8 +20,7 @@ use super::{
 use crate::{
     accounts::Caller,
     aggregates::{self, domain::Counts, domain::Question},
-    db::Pool,
-    http::{Answer, Kind, Problem, query::Query},
+    http::{Answer, Kind, Problem, query::Query, reads::Reads},
     ledger::Ledger,
     places::directory::Places,
     records::{RecordKind, filter::Filter},
@@ -48,7 +47,7 @@ static TURNS: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(4));
 pub async fn export(
     caller: Caller,
     file: Path<String>,
-    pool: Data<Pool>,
+    pool: Reads,
     places: Data<Places>,
     ledger: Data<Ledger>,
     mut query: Query,

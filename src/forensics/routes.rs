@@ -19,7 +19,7 @@ use super::{
 use crate::{
     accounts::Caller,
     db::Pool,
-    http::{self, Answer, Kind, Problem, query::Query},
+    http::{self, Answer, Kind, Problem, query::Query, reads::Reads},
     i18n::Language,
     places::{Directory, RegionId, directory::Places},
     protocols::sheets::SheetFilter,
@@ -128,7 +128,7 @@ impl Asked {
 #[get("/forensics/published", wrap = "Compress::default()")]
 pub async fn published(
     request: HttpRequest,
-    pool: Data<Pool>,
+    pool: Reads,
     places: Data<Places>,
     runner: Data<Runner>,
     query: Query,
@@ -145,7 +145,7 @@ pub async fn published(
 pub async fn published_plot(
     request: HttpRequest,
     file: Path<String>,
-    pool: Data<Pool>,
+    pool: Reads,
     places: Data<Places>,
     runner: Data<Runner>,
     query: Query,
@@ -162,7 +162,7 @@ pub async fn published_plot(
 pub async fn sheets(
     request: HttpRequest,
     caller: Caller,
-    pool: Data<Pool>,
+    pool: Reads,
     places: Data<Places>,
     runner: Data<Runner>,
     query: Query,
@@ -180,7 +180,7 @@ pub async fn sheets_plot(
     request: HttpRequest,
     caller: Caller,
     file: Path<String>,
-    pool: Data<Pool>,
+    pool: Reads,
     places: Data<Places>,
     runner: Data<Runner>,
     query: Query,

@@ -7,6 +7,7 @@ pub mod middleware;
 pub mod preconditions;
 pub mod problem;
 pub mod query;
+pub mod reads;
 
 pub use problem::{Kind, Problem};
 

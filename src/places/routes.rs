@@ -15,7 +15,7 @@ use super::{City, Directory, Election, Names, Region, directory::Places, store};
 use crate::{
     accounts::Caller,
     db::Pool,
-    http::{Answer, Kind, Problem, body::Json, query, query::Query},
+    http::{Answer, Kind, Problem, body::Json, query, query::Query, reads::Reads},
 };
 
 #[derive(Serialize, ToSchema)]
@@ -200,7 +200,7 @@ fn read_region(query: &mut Query, directory: &Directory) -> Option<i16> {
 #[get("/polling-stations")]
 pub async fn polling_stations(
     _caller: Caller,
-    pool: Data<Pool>,
+    pool: Reads,
     places: Data<Places>,
     mut query: Query,
 ) -> Answer {

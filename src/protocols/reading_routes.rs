@@ -20,7 +20,7 @@ use crate::{
     db::Pool,
     evidence,
     faults::Faults,
-    http::{Answer, Kind, Problem, body::Json},
+    http::{Answer, Kind, Problem, body::Json, reads::Reads},
     places::directory::Places,
 };
 
@@ -131,7 +131,7 @@ pub async fn read(
 #[utoipa::path(tag = "protocols", path = "/api/v1/evidence/{id}/reading", security(("token" = [])), params(("id" = Uuid, Path)),
     responses((status = 200, body = ReadingView), (status = 404, description = "Not there, or out of reach")))]
 #[get("/evidence/{id}/reading")]
-pub async fn state(caller: Caller, id: Path<Uuid>, pool: Data<Pool>, places: Data<Places>) -> Answer {
+pub async fn state(caller: Caller, id: Path<Uuid>, pool: Reads, places: Data<Places>) -> Answer {
     let photo = photo(&caller, &pool, &places, *id).await?;
     let readings = reading_store::of_photo(&mut *pool.get().await?, photo).await?;
     let has_read = readings.iter().any(|(reader, _)| *reader == caller.id());

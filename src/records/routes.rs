@@ -34,6 +34,7 @@ use crate::{
         body::{self, Json, OptionalJson, RawJson},
         preconditions,
         query::{self, Query},
+        reads::Reads,
     },
     ledger::{self, Ledger, Receipt},
     places::{Directory, directory::Places},
@@ -169,7 +170,7 @@ async fn get<D: Submittable + DetailsTable>(
     request: HttpRequest,
     caller: Caller,
     id: Path<String>,
-    pool: Data<Pool>,
+    pool: Reads,
     places: Data<Places>,
 ) -> Answer {
     let directory = places.get().await;
@@ -184,7 +185,7 @@ async fn get<D: Submittable + DetailsTable>(
 
 async fn list<D: Submittable + DetailsTable>(
     caller: Caller,
-    pool: Data<Pool>,
+    pool: Reads,
     places: Data<Places>,
     mut query: Query,
 ) -> Answer {
@@ -207,10 +208,13 @@ async fn list<D: Submittable + DetailsTable>(
         query.faults.add("?cursor", "not_a_cursor");
     }
     query.finish()?;
-    let condition = filter.condition(D::KIND, &caller.scope(&directory));
-    let mut conn = pool.get().await?;
-    let mut records =
-        store::list::<D>(&mut conn, condition, sort, after.map(|(_, mark)| mark), limit + 1).await?;
+    let scope = caller.scope(&directory);
+    let after = after.map(|(_, mark)| mark);
+    let mut records = pool
+        .read(async |conn| {
+            store::list::<D>(conn, filter.condition(D::KIND, &scope), sort, after, limit + 1).await
+        })
+        .await?;
     let more = records.len() as i64 > limit;
     records.truncate(limit as usize);
     let next = records.last().filter(|_| more).map(|last| {
@@ -346,7 +350,7 @@ async fn review<D: Submittable + DetailsTable>(
 async fn history<D: Submittable + DetailsTable>(
     caller: Caller,
     id: Path<String>,
-    pool: Data<Pool>,
+    pool: Reads,
     places: Data<Places>,
 ) -> Answer {
     let directory = places.get().await;
@@ -369,7 +373,7 @@ async fn history<D: Submittable + DetailsTable>(
 async fn receipt<D: Submittable + DetailsTable>(
     caller: Caller,
     id: Path<String>,
-    pool: Data<Pool>,
+    pool: Reads,
     places: Data<Places>,
     ledger: Data<Ledger>,
     mut query: Query,
@@ -391,7 +395,7 @@ async fn receipt<D: Submittable + DetailsTable>(
 async fn similar_records<D: Submittable + DetailsTable>(
     caller: Caller,
     id: Path<String>,
-    pool: Data<Pool>,
+    pool: Reads,
     places: Data<Places>,
 ) -> Answer {
     let directory = places.get().await;

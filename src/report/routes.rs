@@ -9,9 +9,8 @@ use actix_web::{
 use super::{Asked, Form, gather, render};
 use crate::{
     accounts::Caller,
-    db::Pool,
     forensics::runner::Runner,
-    http::{self, Answer, Kind, Problem, query::Query},
+    http::{self, Answer, Kind, Problem, query::Query, reads::Reads},
     places::directory::Places,
     protocols::sheets::SheetFilter,
 };
@@ -28,7 +27,7 @@ use crate::{
 pub async fn report(
     request: HttpRequest,
     caller: Caller,
-    pool: Data<Pool>,
+    pool: Reads,
     places: Data<Places>,
     runner: Data<Runner>,
     mut query: Query,

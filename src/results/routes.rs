@@ -16,6 +16,7 @@ use crate::{
     http::{
         Answer, Kind, Problem,
         query::{self, Query},
+        reads::Reads,
     },
     places::{self, ElectionId, directory::Places},
     protocols::sheets::SheetFilter,
@@ -52,7 +53,7 @@ pub async fn table(pool: &Pool, election: ElectionId, label: Option<String>) -> 
 /// The imported tables, the latest first.
 #[utoipa::path(tag = "results", path = "/api/v1/results/tables", params(("election" = String, Query)), responses((status = 200, body = Vec<TableView>)))]
 #[get("/results/tables")]
-pub async fn tables(pool: Data<Pool>, places: Data<Places>, mut query: Query) -> Answer {
+pub async fn tables(pool: Reads, places: Data<Places>, mut query: Query) -> Answer {
     let directory = places.get().await;
     let election = places::query::required_election(&mut query, &directory);
     query.finish()?;
@@ -78,7 +79,7 @@ pub async fn tables(pool: Data<Pool>, places: Data<Places>, mut query: Query) ->
     params(("election" = String, Query), ("region" = String, Query), ("station" = String, Query)),
     responses((status = 200, body = StationCopies)))]
 #[get("/results/station")]
-pub async fn station(caller: Caller, pool: Data<Pool>, places: Data<Places>, mut query: Query) -> Answer {
+pub async fn station(caller: Caller, pool: Reads, places: Data<Places>, mut query: Query) -> Answer {
     let directory = places.get().await;
     let election = places::query::required_election(&mut query, &directory);
     let region = places::query::region(&mut query, &directory);
@@ -112,7 +113,7 @@ pub async fn station(caller: Caller, pool: Data<Pool>, places: Data<Places>, mut
         ("to" = Option<chrono::NaiveDate>, Query), ("limit" = Option<i64>, Query), ("cursor" = Option<String>, Query)),
     responses((status = 200, body = Page<ChangedView>), (status = 404, description = "No table was imported")))]
 #[get("/results/changed")]
-pub async fn changed(caller: Caller, pool: Data<Pool>, places: Data<Places>, mut query: Query) -> Answer {
+pub async fn changed(caller: Caller, pool: Reads, places: Data<Places>, mut query: Query) -> Answer {
     let directory = places.get().await;
     let filter = SheetFilter::read(&mut query, &directory);
     let label = query.text("table");
@@ -138,7 +139,7 @@ pub async fn changed(caller: Caller, pool: Data<Pool>, places: Data<Places>, mut
         ("from" = Option<chrono::NaiveDate>, Query), ("to" = Option<chrono::NaiveDate>, Query)),
     responses((status = 200, body = Vec<RegionMovedView>), (status = 404, description = "No table was imported")))]
 #[get("/results/moved")]
-pub async fn moved(caller: Caller, pool: Data<Pool>, places: Data<Places>, mut query: Query) -> Answer {
+pub async fn moved(caller: Caller, pool: Reads, places: Data<Places>, mut query: Query) -> Answer {
     let directory = places.get().await;
     let filter = SheetFilter::read(&mut query, &directory);
     let label = query.text("table");
@@ -154,7 +155,7 @@ pub async fn moved(caller: Caller, pool: Data<Pool>, places: Data<Places>, mut q
     params(("election" = String, Query), ("table" = Option<String>, Query), ("region" = Option<String>, Query)),
     responses((status = 200, body = Vec<SumCheck>), (status = 404, description = "No table was imported")))]
 #[get("/results/sums", wrap = "Compress::default()")]
-pub async fn sums(pool: Data<Pool>, places: Data<Places>, mut query: Query) -> Answer {
+pub async fn sums(pool: Reads, places: Data<Places>, mut query: Query) -> Answer {
     let directory = places.get().await;
     let election = places::query::required_election(&mut query, &directory);
     let region = places::query::region(&mut query, &directory);
@@ -171,7 +172,7 @@ pub async fn sums(pool: Data<Pool>, places: Data<Places>, mut query: Query) -> A
         ("to" = Option<chrono::NaiveDate>, Query)),
     responses((status = 200, body = Vec<CoverageView>)))]
 #[get("/results/coverage", wrap = "Compress::default()")]
-pub async fn coverage(pool: Data<Pool>, places: Data<Places>, mut query: Query) -> Answer {
+pub async fn coverage(pool: Reads, places: Data<Places>, mut query: Query) -> Answer {
     let directory = places.get().await;
     let filter = SheetFilter::read(&mut query, &directory);
     query.finish()?;

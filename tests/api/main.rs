@@ -1,5 +1,8 @@
 //! HTTP tests: the real application on a real PostgreSQL, a fresh database for each test.
 
+#[path = "../servers/mod.rs"]
+mod servers;
+
 mod accounts;
 mod authorisation;
 mod counting;
@@ -10,6 +13,7 @@ mod exports;
 mod forensics;
 mod inputs;
 mod ledger;
+mod machines;
 mod operations;
 mod places;
 mod records;

@@ -34,7 +34,7 @@ pub const PASSWORD: &str = "correct horse battery";
 /// One cluster for all tests of the process, with a migrated and seeded template.
 pub struct Base {
     runtime: tokio::runtime::Runtime,
-    cluster: Cluster,
+    pub cluster: Cluster,
     pub dir: PathBuf,
 }
 
@@ -71,7 +71,7 @@ extern "C" fn stop() {
     }
 }
 
-async fn add_people(pool: &Pool) {
+pub async fn add_people(pool: &Pool) {
     use baqylau::accounts::{Login, Role, password, store};
     let hash = password::hash(PASSWORD.to_owned()).await;
     let mut conn = pool.get().await.unwrap();
@@ -136,6 +136,18 @@ impl App {
             .batch_execute(&format!("CREATE DATABASE {name} TEMPLATE baqylau"))
             .await
             .unwrap_or_else(|error| panic!("cloning the template: {error}"));
+        let folder = base.dir.join(format!("files-{name}"));
+        Self::on(&base.cluster.url_of(&name), folder, change).await
+    }
+
+    /// Another instance on this service's database.
+    pub async fn beside(&self, change: impl FnOnce(&mut Service)) -> Self {
+        Self::on(&self.database_url, self.folder.clone(), change).await
+    }
+
+    /// A service on a database that has the schema, and people.
+    pub async fn on(database_url: &str, folder: PathBuf, change: impl FnOnce(&mut Service)) -> Self {
+        let base = tokio::task::spawn_blocking(base).await.unwrap();
         let mut settings = Service {
             listen: "127.0.0.1:0".parse().unwrap(),
             admin_email: String::new(),
@@ -146,6 +158,8 @@ impl App {
             index_key: Some(INDEX_KEY.to_owned()),
             evidence: evidence_settings(),
             db_connections: Some(8),
+            replica_urls: Vec::new(),
+            replica_lag_ms: 2000,
             rate_limit: 0,
             login_limit: 0,
             trust_proxy: false,
@@ -154,10 +168,8 @@ impl App {
             log_json: false,
         };
         change(&mut settings);
-        let folder = base.dir.join(format!("files-{name}"));
         let kept = folder.clone();
-        let database_url = base.cluster.url_of(&name);
-        let url = database_url.clone();
+        let url = database_url.to_owned();
         let start = async move {
             let pool = Pool::new(&url, settings.db_connections()).unwrap();
             let secret = settings.index_key.as_deref().map(|key| baqylau::secrets::decode(key).unwrap());
@@ -170,7 +182,21 @@ impl App {
         };
         let running = base.runtime.spawn(start).await.unwrap();
         let url = format!("http://{}", running.address);
-        Self { running, url, database_url, folder: kept, client: baqylau::http::client().unwrap() }
+        let client = baqylau::http::client().unwrap();
+        Self { running, url, database_url: database_url.to_owned(), folder: kept, client }
+    }
+
+    /// As [`App::on`], with what it owns.
+    pub async fn on_owned(database_url: String, folder: PathBuf, change: impl FnOnce(&mut Service)) -> Self {
+        Self::on(&database_url, folder, change).await
+    }
+
+    /// The value of a gauge or counter, its labels left aside: the last of those that carry the name.
+    pub async fn get_metric(&self, name: &str) -> f64 {
+        let text = reqwest::get(format!("{}/metrics", self.url)).await.unwrap().text().await.unwrap();
+        let of_name = |line: &&str| line.split(['{', ' ']).next() == Some(name);
+        let line = text.lines().rfind(of_name);
+        line.map_or(f64::NAN, |line| line.rsplit(' ').next().unwrap().parse().unwrap())
     }
 
     /// Signs in one of the people of the template: `admin`, `observer`, `qaraghandy`, …
