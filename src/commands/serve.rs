@@ -20,7 +20,7 @@ pub async fn run(storage: &Storage, settings: Service) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let data_dir = storage.data_dir();
-    let cluster = match &storage.database_url {
+    let mut cluster = match &storage.database_url {
         Some(_) => None,
         None => Some(Cluster::start(&data_dir, db::embedded::Options::default()).await?),
     };
@@ -43,9 +43,16 @@ pub async fn run(storage: &Storage, settings: Service) -> anyhow::Result<()> {
         started = started => match started {
             Ok(running) => {
                 println!("baqylau listens on http://{}", running.address);
+                let keeping = async {
+                    match &mut cluster {
+                        Some(cluster) => cluster.keep_alive().await,
+                        None => std::future::pending().await,
+                    }
+                };
                 tokio::select! {
                     _ = terminate.recv() => {}
                     _ = interrupt.recv() => {}
+                    () = keeping => {}
                 }
                 tracing::info!("stopping");
                 running.stop().await;

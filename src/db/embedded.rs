@@ -21,6 +21,9 @@ const SOCKET_DIR_MAX: usize = 80;
 /// Replaying the log after a crash on election day may take minutes.
 const START_LIMIT: Duration = Duration::from_secs(300);
 
+/// How soon it is seen that PostgreSQL ended.
+const LOOK: Duration = Duration::from_millis(500);
+
 /// What to tell initdb and postgres beyond the defaults.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
@@ -33,6 +36,7 @@ pub struct Options {
 pub struct Cluster {
     place: Place,
     child: std::process::Child,
+    options: Options,
     _lock: File,
 }
 
@@ -58,7 +62,7 @@ impl Cluster {
         let (place, lock) = tokio::task::spawn_blocking(move || prepare(&dir, options)).await??;
         let mut child = place.spawn(options)?;
         let ready = place.wait_until_ready(&mut child).await;
-        let cluster = Self { place, child, _lock: lock };
+        let cluster = Self { place, child, options, _lock: lock };
         match ready {
             Ok(()) => Ok(cluster),
             Err(error) => {
@@ -93,12 +97,32 @@ impl Cluster {
         &self.place.sockets
     }
 
+    /// Starts PostgreSQL anew whenever it ends by itself (out of memory, a disk that was full, a kill); what was
+    /// committed is there again. Never returns.
+    pub async fn keep_alive(&mut self) {
+        loop {
+            tokio::time::sleep(LOOK).await;
+            let Ok(Some(status)) = self.child.try_wait() else { continue };
+            tracing::error!(%status, log = %self.place.log.display(), "PostgreSQL ended; starting it again");
+            metrics::counter!("baqylau_postgres_restarts_total").increment(1);
+            match self.place.spawn(self.options) {
+                // Processes of the old one may hold its memory a moment longer: then it ends, and is tried again.
+                Ok(child) => self.child = child,
+                Err(error) => tracing::error!(%error, "PostgreSQL does not start"),
+            }
+        }
+    }
+
     /// Stops PostgreSQL: open transactions are rolled back, everything committed is on disk.
     ///
     /// # Errors
     /// When it does not stop; the next start deals with that.
     pub async fn stop(mut self) -> anyhow::Result<()> {
         tokio::task::spawn_blocking(move || {
+            // Of one that has ended already nobody need ask anything.
+            if self.child.try_wait()?.is_some() {
+                return Ok(());
+            }
             let stopped = self.place.stop_running();
             let _ = self.child.wait();
             stopped
