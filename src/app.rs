@@ -33,12 +33,18 @@ use crate::{
     evidence::{self, objects::Objects, uploads::Uploads},
     exports,
     forensics::{self, runner::Runner},
-    http::{health, limits, limits::Limits, middleware, problem::ProblemBody, reads},
+    http::{
+        admission, admission::Admission, health, kept::Kept, limits, limits::Limits, middleware,
+        problem::ProblemBody, reads,
+    },
     ledger::{self, Ledger, growth, sequencer},
     pages,
     places::{self, directory::Places},
     protocols::{self, domain::Protocol},
-    records::{self, intake::Intake},
+    records::{
+        self,
+        intake::{self, Intake},
+    },
     report, results,
     sealing::{self, IndexKey, Sealer},
     submissions,
@@ -349,18 +355,23 @@ pub async fn start(
     let connections = settings.db_connections();
     let shared_pool = pool.clone();
     let app_limits = limits.clone();
+    let kept = Data::new(Kept::default());
+    let admission = Data::new(Admission::default());
     let app_ledger = ledger.clone();
     let server = HttpServer::new(move || {
         let pool = shared_pool.for_worker(workers);
+        let turns = intake::turns(&pool);
         App::new()
-            .app_data(Data::new(Intake::<Violation>::start(&pool)))
-            .app_data(Data::new(Intake::<Protocol>::start(&pool)))
-            .app_data(Data::new(Intake::<Detention>::start(&pool)))
+            .app_data(Data::new(Intake::<Violation>::start(&pool, &turns)))
+            .app_data(Data::new(Intake::<Protocol>::start(&pool, &turns)))
+            .app_data(Data::new(Intake::<Detention>::start(&pool, &turns)))
             .app_data(Data::new(ReadPools::new(&pool, &replicas, (connections / workers).max(2))))
             .app_data(replicas.clone())
             .app_data(Data::new(pool))
             .app_data(places.clone())
             .app_data(app_limits.clone())
+            .app_data(admission.clone())
+            .app_data(kept.clone())
             .app_data(key.clone())
             .app_data(app_ledger.clone())
             .app_data(sealer.clone())
@@ -372,12 +383,15 @@ pub async fn start(
             .configure(routes)
             .default_service(web::to(nowhere))
             .wrap(from_fn(reads::tell_position))
+            .wrap(from_fn(admission::admit))
             .wrap(from_fn(limits::limit))
             .wrap(DefaultHeaders::new().add(("X-Content-Type-Options", "nosniff")))
             .wrap(from_fn(middleware::localise))
             .wrap(from_fn(middleware::measure))
     })
     .workers(workers)
+    .max_connections((settings.max_connections as usize).div_ceil(workers))
+    .backlog(4096)
     .client_request_timeout(Duration::from_secs(10))
     .keep_alive(Duration::from_secs(75))
     .shutdown_timeout(settings.shutdown_seconds)

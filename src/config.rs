@@ -150,6 +150,10 @@ pub struct Service {
     #[arg(long, env = "BAQYLAU_TRUST_PROXY")]
     pub trust_proxy: bool,
 
+    /// Open connections of clients at most; the limit of open files is raised towards it
+    #[arg(long, env = "BAQYLAU_MAX_CONNECTIONS", default_value_t = 100_000)]
+    pub max_connections: u32,
+
     /// HTTP worker threads [default: one a core]
     #[arg(long, env = "BAQYLAU_WORKERS")]
     pub workers: Option<usize>,

@@ -17,6 +17,7 @@ use crate::{
 /// Runs until SIGTERM or SIGINT; then requests in flight finish and the private PostgreSQL stops.
 pub async fn run(storage: &Storage, settings: Service) -> anyhow::Result<()> {
     init_logs(settings.log_json);
+    raise_file_limit(settings.max_connections);
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let data_dir = storage.data_dir();
@@ -92,6 +93,17 @@ async fn ensure_admin(pool: &Pool, settings: &Service) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// A connection is an open file, and many systems allow a thousand unless asked.
+fn raise_file_limit(connections: u32) {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    const BESIDE: u64 = 1000;
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return };
+    let wanted = (u64::from(connections) + BESIDE).min(hard);
+    if soft < wanted && setrlimit(Resource::RLIMIT_NOFILE, wanted, hard).is_err() {
+        tracing::warn!(files = soft, "the limit of open files could not be raised");
+    }
 }
 
 fn init_logs(json: bool) {

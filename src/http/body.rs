@@ -41,7 +41,8 @@ impl FromRequest for RawJson {
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let checked = check_type(request, &["application/json", "application/merge-patch+json"]);
+        let checked = check_type(request, &["application/json", "application/merge-patch+json"])
+            .and_then(|()| check_length(request));
         let payload = payload.take();
         Box::pin(async move {
             checked?;
@@ -93,6 +94,16 @@ pub fn check_type(request: &HttpRequest, accepted: &[&str]) -> Result<(), Proble
     let encoded = request.headers().get(CONTENT_ENCODING).is_some_and(|value| value != "identity");
     if !accepted.contains(&essence.as_str()) || encoded {
         return Err(Problem::new(Kind::MediaType));
+    }
+    Ok(())
+}
+
+/// Refuses a body that is announced as too large before any of it is sent (413).
+fn check_length(request: &HttpRequest) -> Result<(), Problem> {
+    let said =
+        request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if said.is_some_and(|length| length > LIMIT as u64) {
+        return Err(Problem::new(Kind::TooLarge));
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use diesel_async::RunQueryDsl;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use serde_json::json;
 
-use super::{Answer, Kind, Problem};
+use super::{Answer, Kind, Problem, admission::Admission};
 use crate::db::Pool;
 
 /// The process answers.
@@ -34,7 +34,8 @@ pub async fn readyz(pool: Data<Pool>) -> Answer {
 /// Figures for Prometheus.
 #[utoipa::path(tag = "operations", responses((status = 200, description = "Text format", content_type = "text/plain")))]
 #[get("/metrics")]
-pub async fn metrics(pool: Data<Pool>) -> HttpResponse {
+pub async fn metrics(pool: Data<Pool>, admission: Data<Admission>) -> HttpResponse {
+    admission.measure();
     let (used, most) = pool.usage();
     ::metrics::gauge!("baqylau_db_connections_in_use").set(used as f64);
     ::metrics::gauge!("baqylau_db_connections_max").set(most as f64);

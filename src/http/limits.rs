@@ -3,7 +3,7 @@
 use std::{net::IpAddr, num::NonZeroU32, time::Duration};
 
 use actix_web::{
-    HttpRequest, HttpResponse,
+    HttpMessage, HttpRequest, HttpResponse,
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
     middleware::Next,
@@ -78,19 +78,28 @@ fn check(limiter: &DefaultKeyedRateLimiter<String>, key: &String) -> Result<(), 
     })
 }
 
-/// Refuses a client that asks too often (429).
+/// Who a request counts for: an account, or an address where nobody is signed in.
+#[derive(Clone, Debug, Default)]
+pub struct Client {
+    pub key: String,
+    pub signed_in: bool,
+}
+
+/// Refuses a client that asks too often (429); those within know the client from here on.
 pub async fn limit(
     limits: Data<Limits>,
     key: Data<TokenKey>,
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
-    if let Some(limiter) = &limits.requests {
-        let account = key.verify_header(request.request()).map(|token| token.sub.to_string());
-        let client = account.unwrap_or_else(|| limits.address(request.request()));
-        if let Err(problem) = check(limiter, &client) {
-            return Ok(request.into_response(HttpResponse::from_error(problem)).map_into_right_body());
-        }
+    let account = key.verify_header(request.request()).map(|token| token.sub.to_string());
+    let signed_in = account.is_some();
+    let client = account.unwrap_or_else(|| limits.address(request.request()));
+    if let Some(limiter) = &limits.requests
+        && let Err(problem) = check(limiter, &client)
+    {
+        return Ok(request.into_response(HttpResponse::from_error(problem)).map_into_right_body());
     }
+    request.extensions_mut().insert(Client { key: client, signed_in });
     Ok(next.call(request).await?.map_into_left_body())
 }

@@ -1,7 +1,9 @@
 //! What all routes share: problem details, bodies, queries, preconditions, limits, health and metrics.
 
+pub mod admission;
 pub mod body;
 pub mod health;
+pub mod kept;
 pub mod limits;
 pub mod middleware;
 pub mod preconditions;

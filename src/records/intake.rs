@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
 
 use super::{
     NewRecord,
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::db::{DbError, DbResult, Pool};
 
-/// Batches under way at one time, a connection each.
+/// Batches of one kind under way at one time, a connection each.
 const LANES: usize = 2;
 /// Records in a batch at most.
 const BATCH: usize = 64;
@@ -22,6 +22,11 @@ const WAITING: usize = 4096;
 
 type Waiting<D> = (NewRecord<D>, oneshot::Sender<DbResult<Outcome>>);
 
+/// Turns for the batches of all kinds on one worker: half of its connections, so that reads have the others.
+pub fn turns(pool: &Pool) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new((pool.usage().1 / 2).max(1)))
+}
+
 /// The way in for single submissions of one kind.
 pub struct Intake<D> {
     sender: mpsc::Sender<Waiting<D>>,
@@ -29,11 +34,11 @@ pub struct Intake<D> {
 
 impl<D: DetailsTable> Intake<D> {
     /// Starts the lanes; they end when the intake is dropped.
-    pub fn start(pool: &Pool) -> Self {
+    pub fn start(pool: &Pool, turns: &Arc<Semaphore>) -> Self {
         let (sender, receiver) = mpsc::channel(WAITING);
         let receiver = Arc::new(Mutex::new(receiver));
         for _ in 0..LANES {
-            tokio::spawn(lane(pool.clone(), receiver.clone()));
+            tokio::spawn(lane(pool.clone(), turns.clone(), receiver.clone()));
         }
         Self { sender }
     }
@@ -50,17 +55,36 @@ impl<D: DetailsTable> Intake<D> {
     }
 }
 
-async fn lane<D: DetailsTable>(pool: Pool, receiver: Arc<Mutex<mpsc::Receiver<Waiting<D>>>>) {
+async fn lane<D: DetailsTable>(
+    pool: Pool,
+    turns: Arc<Semaphore>,
+    receiver: Arc<Mutex<mpsc::Receiver<Waiting<D>>>>,
+) {
     loop {
         let mut batch = Vec::new();
-        if receiver.lock().await.recv_many(&mut batch, BATCH).await == 0 {
+        let mut waiting = receiver.lock().await;
+        if waiting.recv_many(&mut batch, BATCH).await == 0 {
             return;
         }
+        let _turn = turns.acquire().await.expect("never closed");
+        // What came while the turn did joins.
+        while batch.len() < BATCH
+            && let Ok(one) = waiting.try_recv()
+        {
+            batch.push(one);
+        }
+        drop(waiting);
         let (records, replies): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
         match submit(&pool, &records).await {
             Ok(outcomes) => {
                 for (reply, outcome) in replies.into_iter().zip(outcomes) {
                     let _ = reply.send(Ok(outcome));
+                }
+            }
+            // The database is away: nobody knows what became of them, so each is told to send again.
+            Err(error) if error.is_transient() => {
+                for reply in replies {
+                    let _ = reply.send(Err(DbError::Unavailable(error.to_string())));
                 }
             }
             // One record may have spoiled the batch: each gets its own try and its own answer.

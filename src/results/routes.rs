@@ -1,6 +1,8 @@
 //! `/results`: published tables beside the sheets that observers brought.
 
-use actix_web::{HttpResponse, get, http::header::CACHE_CONTROL, middleware::Compress, web::Data};
+use actix_web::{
+    HttpRequest, HttpResponse, get, http::header::CACHE_CONTROL, middleware::Compress, web::Data,
+};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -15,6 +17,7 @@ use crate::{
     db::Pool,
     http::{
         Answer, Kind, Problem,
+        kept::Kept,
         query::{self, Query},
         reads::Reads,
     },
@@ -155,15 +158,23 @@ pub async fn moved(caller: Caller, pool: Reads, places: Data<Places>, mut query:
     params(("election" = String, Query), ("table" = Option<String>, Query), ("region" = Option<String>, Query)),
     responses((status = 200, body = Vec<SumCheck>), (status = 404, description = "No table was imported")))]
 #[get("/results/sums", wrap = "Compress::default()")]
-pub async fn sums(pool: Reads, places: Data<Places>, mut query: Query) -> Answer {
+pub async fn sums(
+    request: HttpRequest,
+    pool: Reads,
+    places: Data<Places>,
+    kept: Data<Kept>,
+    mut query: Query,
+) -> Answer {
     let directory = places.get().await;
     let election = places::query::required_election(&mut query, &directory);
     let region = places::query::region(&mut query, &directory);
     let label = query.text("table");
     query.finish()?;
-    let set = table(&pool, election.unwrap_or_default(), label).await?;
-    let checks = answer::check_sums(&pool, &set, region, &directory).await?;
-    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "public, max-age=30")).json(checks))
+    let checks = async || {
+        let set = table(&pool, election.unwrap_or_default(), label).await?;
+        Ok(answer::check_sums(&pool, &set, region, &directory).await?)
+    };
+    kept.json(&request, checks).await
 }
 
 /// Stations with a sheet over the stations that a registry lists, by region.
@@ -172,10 +183,15 @@ pub async fn sums(pool: Reads, places: Data<Places>, mut query: Query) -> Answer
         ("to" = Option<chrono::NaiveDate>, Query)),
     responses((status = 200, body = Vec<CoverageView>)))]
 #[get("/results/coverage", wrap = "Compress::default()")]
-pub async fn coverage(pool: Reads, places: Data<Places>, mut query: Query) -> Answer {
+pub async fn coverage(
+    request: HttpRequest,
+    pool: Reads,
+    places: Data<Places>,
+    kept: Data<Kept>,
+    mut query: Query,
+) -> Answer {
     let directory = places.get().await;
     let filter = SheetFilter::read(&mut query, &directory);
     query.finish()?;
-    let rows = answer::coverage_of(&pool, &filter, &directory).await?;
-    Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "public, max-age=30")).json(rows))
+    kept.json(&request, async || Ok(answer::coverage_of(&pool, &filter, &directory).await?)).await
 }

@@ -1,6 +1,6 @@
 //! `POST /submissions`: many records at once, a line each, as a phone sends them that was offline.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::{
     HttpRequest, HttpResponse, post, rt,
@@ -9,7 +9,10 @@ use actix_web::{
 use futures_util::StreamExt;
 use serde::Serialize;
 use serde_json::Value;
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::sync::{
+    Semaphore,
+    mpsc::{UnboundedSender, unbounded_channel},
+};
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -40,6 +43,9 @@ const MOST_LINES: usize = 10_000;
 const BATCH: usize = 256;
 /// How long the next bytes may take to come.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Streams under way at one time, and how long one may last: a sender that trickles does not hold a place for ever.
+static TURNS: Semaphore = Semaphore::const_new(64);
+const LONGEST: Duration = Duration::from_secs(900);
 
 /// The answer to one line.
 #[derive(Serialize, ToSchema)]
@@ -75,6 +81,7 @@ pub async fn submit(
     sealer: Data<Sealer>,
 ) -> Answer {
     body::check_type(&request, &["application/x-ndjson", "application/ndjson", "application/jsonl"])?;
+    let turn = TURNS.try_acquire().map_err(|_| Problem::later(Kind::Unavailable, 5))?;
     let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
     let (answers, stream) = unbounded_channel();
     let intake = Intake {
@@ -91,7 +98,10 @@ pub async fn submit(
     };
     // Answers wait in memory (10,000 short lines at most), so a client that reads them only after it has
     // sent all never blocks itself; and when it goes away, what arrived is stored all the same.
-    rt::spawn(intake.run(payload));
+    rt::spawn(async move {
+        intake.run(payload).await;
+        drop(turn);
+    });
     Ok(HttpResponse::Ok()
         .content_type("application/x-ndjson")
         .streaming(UnboundedReceiverStream::new(stream).map(Ok::<Bytes, actix_web::Error>)))
@@ -128,8 +138,10 @@ impl Intake {
     async fn run(mut self, mut payload: Payload) {
         let mut buffer = BytesMut::new();
         let mut skipping = false;
+        let end = Instant::now() + LONGEST;
         loop {
-            let chunk = match tokio::time::timeout(PATIENCE, payload.next()).await {
+            let patience = PATIENCE.min(end.saturating_duration_since(Instant::now()));
+            let chunk = match tokio::time::timeout(patience, payload.next()).await {
                 Ok(Some(Ok(chunk))) => chunk,
                 // Cut off: what is left of a line is no whole record.
                 Ok(Some(Err(_))) | Err(_) => break,
@@ -251,6 +263,11 @@ impl Intake {
         let mut outcomes: Vec<Result<Outcome, Problem>> = Vec::new();
         match self.submit(&records).await {
             Ok(stored) => outcomes.extend(stored.into_iter().map(Ok)),
+            // The database is away: the sender has the lines and sends them again.
+            Err(error) if error.is_transient() => {
+                let problem = Problem::from(error);
+                outcomes.extend(records.iter().map(|_| Err(problem.clone())));
+            }
             Err(_) => {
                 // One row may have spoiled the batch: each gets its own try.
                 for record in records.chunks(1) {

@@ -15,6 +15,7 @@ mod inputs;
 mod ledger;
 mod machines;
 mod operations;
+mod overload;
 mod places;
 mod records;
 mod results;

@@ -163,6 +163,7 @@ impl App {
             rate_limit: 0,
             login_limit: 0,
             trust_proxy: false,
+            max_connections: 1000,
             workers: Some(1),
             shutdown_seconds: 1,
             log_json: false,
