@@ -16,9 +16,19 @@ pub struct Storage {
     /// An existing PostgreSQL (15 or newer) to use instead of the private one; TLS as `sslmode` says
     #[arg(long, env = "DATABASE_URL", global = true, hide_env_values = true)]
     pub database_url: Option<String>,
+
+    /// Where backups of the private PostgreSQL are kept, best on another disk: `serve` ships its log there, `backup`
+    /// puts copies beside it, `restore` reads both
+    #[arg(long, env = "BAQYLAU_BACKUP_DIR", global = true)]
+    pub backup_dir: Option<PathBuf>,
 }
 
 impl Storage {
+    /// The folder of backups from the root, if there is one.
+    pub fn backup_dir(&self) -> Option<PathBuf> {
+        self.backup_dir.as_ref().map(|dir| std::path::absolute(dir).unwrap_or_else(|_| dir.clone()))
+    }
+
     /// The data directory in force, from the root: a socket's directory must be told so to be one.
     pub fn data_dir(&self) -> PathBuf {
         let dir = self.data_dir.clone().unwrap_or_else(|| {
@@ -38,7 +48,7 @@ mod tests {
 
     #[test]
     fn a_data_directory_is_told_from_the_root() {
-        let storage = Storage { data_dir: Some("some/where".into()), database_url: None };
+        let storage = Storage { data_dir: Some("some/where".into()), ..Storage::default() };
         assert!(storage.data_dir().is_absolute() && storage.data_dir().ends_with("some/where"));
     }
 }

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod backup;
 mod counting;
 mod export;
 mod keys;
@@ -44,6 +45,10 @@ enum Command {
     User(UserCommand),
     /// Write an export to a file or standard output
     Export(ExportArgs),
+    /// Copy the running service's private PostgreSQL and evidence to --backup-dir
+    Backup(backup::BackupArgs),
+    /// Make a data directory from --backup-dir, as it was at any moment
+    Restore(backup::RestoreArgs),
     /// Print the OpenAPI document
     Openapi,
     /// Official results
@@ -125,6 +130,8 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Verify(VerifyCommand::Offline(check)) => verify::offline(check).await,
+        Command::Backup(args) => backup::back_up(&cli.storage, &args),
+        Command::Restore(args) => backup::restore(&cli.storage, &args).await,
         Command::Open(args) => keys::open(&args),
         Command::Reseal(args) => keys::reseal(&args).await,
         command => {
@@ -195,6 +202,8 @@ impl Database {
             Command::Keys(keys) => keys::stored(&pool, keys).await?,
             Command::Verify(VerifyCommand::Offline(_))
             | Command::Open(_)
+            | Command::Backup(_)
+            | Command::Restore(_)
             | Command::Reseal(_)
             | Command::Serve(_)
             | Command::Openapi => {

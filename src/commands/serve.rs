@@ -23,7 +23,11 @@ pub async fn run(storage: &Storage, settings: Service) -> anyhow::Result<()> {
     let data_dir = storage.data_dir();
     let mut cluster = match &storage.database_url {
         Some(_) => None,
-        None => Some(Cluster::start(&data_dir, db::embedded::Options::default()).await?),
+        None => {
+            let archive = storage.backup_dir().as_deref().map(db::backup::wal);
+            let options = db::embedded::Options { archive, ..Default::default() };
+            Some(Cluster::start(&data_dir, options).await?)
+        }
     };
     let url = storage.database_url.clone().or_else(|| cluster.as_ref().map(Cluster::url)).unwrap_or_default();
     let started = async {

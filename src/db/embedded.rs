@@ -25,10 +25,12 @@ const START_LIMIT: Duration = Duration::from_secs(300);
 const LOOK: Duration = Duration::from_millis(500);
 
 /// What to tell initdb and postgres beyond the defaults.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Do not wait for the disk: for tests, whose data nobody needs after a power cut.
     pub throwaway: bool,
+    /// Where each finished file of the log goes, at the latest after a minute: see [`super::backup`].
+    pub archive: Option<PathBuf>,
 }
 
 /// A running private cluster. [`Cluster::stop`] ends it; the next start also recovers from a kill.
@@ -42,10 +44,10 @@ pub struct Cluster {
 
 /// Where a cluster lies and who owns it.
 #[derive(Clone, Debug)]
-struct Place {
+pub(super) struct Place {
     bin: PathBuf,
-    data: PathBuf,
-    sockets: PathBuf,
+    pub(super) data: PathBuf,
+    pub(super) sockets: PathBuf,
     log: PathBuf,
     owner: Option<(Uid, Gid)>,
 }
@@ -59,8 +61,21 @@ impl Cluster {
     /// come up (its log is named in the message).
     pub async fn start(data_dir: &Path, options: Options) -> anyhow::Result<Self> {
         let dir = data_dir.to_owned();
-        let (place, lock) = tokio::task::spawn_blocking(move || prepare(&dir, options)).await??;
-        let mut child = place.spawn(options)?;
+        let asked = options.clone();
+        let (place, lock) = tokio::task::spawn_blocking(move || {
+            let (place, lock) = prepare(&dir)?;
+            if programs::cluster_version(&place.data)?.is_none() {
+                place.initialise(&asked)?;
+            }
+            anyhow::Ok((place, lock))
+        })
+        .await??;
+        Self::run(place, lock, options).await
+    }
+
+    /// Starts a cluster whose files are there.
+    pub(super) async fn run(place: Place, lock: File, options: Options) -> anyhow::Result<Self> {
+        let mut child = place.spawn(&options)?;
         let ready = place.wait_until_ready(&mut child).await;
         let cluster = Self { place, child, options, _lock: lock };
         match ready {
@@ -105,7 +120,7 @@ impl Cluster {
             let Ok(Some(status)) = self.child.try_wait() else { continue };
             tracing::error!(%status, log = %self.place.log.display(), "PostgreSQL ended; starting it again");
             metrics::counter!("baqylau_postgres_restarts_total").increment(1);
-            match self.place.spawn(self.options) {
+            match self.place.spawn(&self.options) {
                 // Processes of the old one may hold its memory a moment longer: then it ends, and is tried again.
                 Ok(child) => self.child = child,
                 Err(error) => tracing::error!(%error, "PostgreSQL does not start"),
@@ -157,7 +172,7 @@ fn socket_dir(data_dir: &Path) -> PathBuf {
 }
 
 /// Everything before the server process: the lock, the folders, the cluster's files.
-fn prepare(data_dir: &Path, options: Options) -> anyhow::Result<(Place, File)> {
+pub(super) fn prepare(data_dir: &Path) -> anyhow::Result<(Place, File)> {
     fs::create_dir_all(data_dir)
         .with_context(|| format!("the data directory {} cannot be made", data_dir.display()))?;
     let data_dir = &data_dir.canonicalize()?;
@@ -169,19 +184,13 @@ fn prepare(data_dir: &Path, options: Options) -> anyhow::Result<(Place, File)> {
         }
         Err(TryLockError::Error(error)) => return Err(error.into()),
     }
-    let data = data_dir.join("postgres");
-    let bin = programs::find(programs::cluster_version(&data)?)?;
-    let log = data_dir.join("postgres.log");
-    let place = Place { bin, sockets: socket_dir(data_dir), log, owner: owner()?, data };
+    let place = Place::of(data_dir)?;
     place.make_private_dir(&place.sockets)?;
     place.make_private_dir(&place.data)?;
     place.check_reachable()?;
     File::options().create(true).append(true).open(&place.log)?;
     fs::set_permissions(&place.log, Permissions::from_mode(0o600))?;
     place.stop_running()?;
-    if programs::cluster_version(&place.data)?.is_none() {
-        place.initialise(options)?;
-    }
     Ok((place, lock))
 }
 
@@ -199,7 +208,16 @@ fn owner() -> anyhow::Result<Option<(Uid, Gid)>> {
 }
 
 impl Place {
-    fn command(&self, program: &str) -> Command {
+    /// The place of the cluster in `data_dir`, whether it is there yet or not.
+    pub(super) fn of(data_dir: &Path) -> anyhow::Result<Self> {
+        let data = data_dir.join("postgres");
+        let bin = programs::find(programs::cluster_version(&data)?)?;
+        let log = data_dir.join("postgres.log");
+        Ok(Self { bin, sockets: socket_dir(data_dir), log, owner: owner()?, data })
+    }
+
+    /// One of PostgreSQL's programs, to be run under PostgreSQL's account.
+    pub(super) fn command(&self, program: &str) -> Command {
         use std::os::unix::process::CommandExt;
         let mut command = Command::new(self.bin.join(program));
         command.current_dir("/").stdin(Stdio::null()).env("LC_MESSAGES", "C").env_remove("PGDATA");
@@ -209,11 +227,17 @@ impl Place {
         command
     }
 
-    fn make_private_dir(&self, dir: &Path) -> anyhow::Result<()> {
+    /// A folder that PostgreSQL's account has for itself.
+    pub(super) fn make_private_dir(&self, dir: &Path) -> anyhow::Result<()> {
         fs::create_dir_all(dir)?;
         fs::set_permissions(dir, Permissions::from_mode(0o700))?;
+        self.give(dir)
+    }
+
+    /// Makes PostgreSQL's account the owner of a file.
+    pub(super) fn give(&self, path: &Path) -> anyhow::Result<()> {
         if let Some((uid, gid)) = self.owner {
-            chown(dir, Some(uid), Some(gid))?;
+            chown(path, Some(uid), Some(gid))?;
         }
         Ok(())
     }
@@ -233,7 +257,7 @@ impl Place {
         Ok(())
     }
 
-    fn initialise(&self, options: Options) -> anyhow::Result<()> {
+    fn initialise(&self, options: &Options) -> anyhow::Result<()> {
         // A character type of UTF-8 is needed to compare words in Cyrillic; its name differs by system.
         let mut last = String::new();
         for ctype in ["C.UTF-8", "C.utf8", "en_US.UTF-8", "UTF-8"] {
@@ -252,7 +276,7 @@ impl Place {
         bail!("initdb failed: {last}")
     }
 
-    fn spawn(&self, options: Options) -> anyhow::Result<std::process::Child> {
+    fn spawn(&self, options: &Options) -> anyhow::Result<std::process::Child> {
         use std::os::unix::process::CommandExt;
         let log = || File::options().append(true).open(&self.log);
         let mut postgres = self.command("postgres");
@@ -274,6 +298,12 @@ impl Place {
         if options.throwaway {
             postgres.args(["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]);
             postgres.args(["-c", "max_connections=400"]);
+        }
+        if let Some(archive) = &options.archive {
+            self.make_private_dir(archive)?;
+            super::backup::ship_histories(self, archive)?;
+            let shipping = super::backup::archive_command(archive)?;
+            postgres.args(["-c", "archive_mode=on", "-c", "archive_timeout=60s", "-c"]).arg(shipping);
         }
         // Its own process group: Ctrl-C in a terminal is for the program, which then stops PostgreSQL
         // after the last request.

@@ -1,5 +1,6 @@
 //! PostgreSQL: the pool, the private cluster, migrations and the schema.
 
+pub mod backup;
 pub mod copy;
 pub mod embedded;
 pub mod migrations;

@@ -21,7 +21,10 @@ use crate::{
 /// A primary of the test's own, with the schema, the seeds and the people.
 async fn primary(name: &str) -> (TempDir, Cluster) {
     let dir = servers::test_dir(name);
-    let cluster = Cluster::start(&dir.path().join("primary"), Options { throwaway: true }).await.unwrap();
+    let cluster =
+        Cluster::start(&dir.path().join("primary"), Options { throwaway: true, ..Options::default() })
+            .await
+            .unwrap();
     db::migrations::run(&cluster.url()).await.unwrap();
     let pool = Pool::new(&cluster.url(), 2).unwrap();
     seeds::carried(&pool).await.unwrap();

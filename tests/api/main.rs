@@ -5,6 +5,7 @@ mod servers;
 
 mod accounts;
 mod authorisation;
+mod backup;
 mod counting;
 mod counts;
 mod detentions;

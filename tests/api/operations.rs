@@ -1,70 +1,22 @@
 //! The program as it is run: start, stop, kill, recover; the command line.
 
-use std::{
-    io::{BufRead, BufReader},
-    path::Path,
-    process::{Child, Command, Stdio},
-};
+use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::support::App;
+use crate::{
+    servers::service::{Serving, program as command},
+    support::App,
+};
 
-const BINARY: &str = env!("CARGO_BIN_EXE_baqylau");
-
-struct Serving {
-    child: Child,
-    url: String,
+fn serve(dir: &std::path::Path) -> Serving {
+    Serving::start(&mut command(dir))
 }
 
-fn command(dir: &Path) -> Command {
-    let mut command = Command::new(BINARY);
-    for name in ["DATABASE_URL", "BAQYLAU_LISTEN", "BAQYLAU_TOKEN_KEY", "BAQYLAU_ADMIN_EMAIL"] {
-        command.env_remove(name);
-    }
-    command.env("BAQYLAU_DATA_DIR", dir).env("BAQYLAU_ADMIN_PASSWORD", "correct horse battery");
-    command
-}
-
-fn serve(dir: &Path) -> Serving {
-    let mut child = command(dir)
-        .args(["serve", "--listen", "127.0.0.1:0"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::inherit())
-        .spawn()
-        .unwrap();
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let url = lines
-        .map_while(Result::ok)
-        .find_map(|line| line.strip_prefix("baqylau listens on ").map(str::to_owned))
-        .expect("the service says where it listens");
-    Serving { child, url }
-}
-
-impl Serving {
-    fn signal(&mut self, name: &str) -> i32 {
-        Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap();
-        self.child.wait().unwrap().code().unwrap_or(-1)
-    }
-
-    async fn admin(&self) -> String {
-        let body = json!({ "email": "admin@baqylau.local", "password": "correct horse battery" });
-        let answer = baqylau::http::client()
-            .unwrap()
-            .post(format!("{}/api/v1/auth/login", self.url))
-            .json(&body)
-            .send()
-            .await
-            .unwrap();
-        let tokens: Value = answer.json().await.unwrap();
-        tokens["access_token"].as_str().unwrap().to_owned()
-    }
-
-    async fn total(&self, token: &str) -> Value {
-        let url = format!("{}/api/v1/aggregates", self.url);
-        let answer = baqylau::http::client().unwrap().get(url).bearer_auth(token).send().await.unwrap();
-        answer.json::<Value>().await.unwrap()["total"].clone()
-    }
+async fn total(serving: &Serving, token: &str) -> Value {
+    let url = format!("{}/api/v1/aggregates", serving.url);
+    let answer = baqylau::http::client().unwrap().get(url).bearer_auth(token).send().await.unwrap();
+    answer.json::<Value>().await.unwrap()["total"].clone()
 }
 
 #[tokio::test]
@@ -124,7 +76,7 @@ async fn from_an_empty_directory_through_a_kill_to_a_clean_stop() {
     );
 
     let mut serving = serve(dir.path());
-    assert_eq!(serving.total(&token).await, 2, "the token key and the record are kept");
+    assert_eq!(total(&serving, &token).await, 2, "the token key and the record are kept");
 
     // PostgreSQL itself is killed: the service starts it again.
     let postmaster = std::fs::read_to_string(dir.path().join("postgres/postmaster.pid")).unwrap();
@@ -132,7 +84,7 @@ async fn from_an_empty_directory_through_a_kill_to_a_clean_stop() {
     let ready = async || reqwest::get(format!("{}/readyz", serving.url)).await.unwrap().status().as_u16();
     while ready().await == 200 {}
     while ready().await != 200 {}
-    assert_eq!(serving.total(&token).await, 2);
+    assert_eq!(total(&serving, &token).await, 2);
     assert_eq!(serving.signal("-TERM"), 0);
     assert!(!dir.path().join("postgres/postmaster.pid").exists(), "PostgreSQL stopped cleanly");
 }
@@ -195,6 +147,6 @@ async fn the_document_lists_every_route_and_reaches_out_to_nobody() {
     assert!(docs.headers()["content-security-policy"].to_str().unwrap().contains("default-src 'none'"));
     let page = docs.text().await.unwrap();
     assert!(page.contains("swagger-ui") && !page.contains("https://"), "{page}");
-    let printed = Command::new(BINARY).arg("openapi").output().unwrap();
+    let printed = Command::new(env!("CARGO_BIN_EXE_baqylau")).arg("openapi").output().unwrap();
     assert_eq!(serde_json::from_slice::<Value>(&printed.stdout).unwrap(), document);
 }

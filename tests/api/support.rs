@@ -48,7 +48,9 @@ pub fn base() -> &'static Base {
         let cluster = std::thread::scope(|scope| {
             let start = || {
                 runtime.block_on(async {
-                    let cluster = Cluster::start(&dir, Options { throwaway: true }).await.unwrap();
+                    let cluster = Cluster::start(&dir, Options { throwaway: true, ..Options::default() })
+                        .await
+                        .unwrap();
                     db::migrations::run(&cluster.url()).await.unwrap();
                     let pool = Pool::new(&cluster.url(), 2).unwrap();
                     seeds::carried(&pool).await.unwrap();

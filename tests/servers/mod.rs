@@ -1,5 +1,7 @@
 //! PostgreSQL servers beside the program's own: standbys of it, and a pooler before it.
 
+pub mod service;
+
 use std::{
     fs::{File, Permissions},
     os::unix::{fs::PermissionsExt, process::CommandExt},
