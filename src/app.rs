@@ -34,8 +34,14 @@ use crate::{
     exports,
     forensics::{self, runner::Runner},
     http::{
-        admission, admission::Admission, health, kept::Kept, limits, limits::Limits, middleware,
-        problem::ProblemBody, reads,
+        admission::{self, Admission},
+        health::{self, Leaving},
+        kept::Kept,
+        limits,
+        limits::Limits,
+        middleware,
+        problem::ProblemBody,
+        reads,
     },
     ledger::{self, Ledger, growth, sequencer},
     pages,
@@ -288,6 +294,7 @@ async fn nowhere(request: HttpRequest, document: Data<utoipa::openapi::OpenApi>)
 pub struct Running {
     pub address: SocketAddr,
     pub pool: Pool,
+    leaving: Data<Leaving>,
     handle: ServerHandle,
     server: Option<tokio::task::JoinHandle<std::io::Result<()>>>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
@@ -296,6 +303,11 @@ pub struct Running {
 }
 
 impl Running {
+    /// Says that it is not ready any more, and goes on answering: a balancer needs a moment to notice.
+    pub fn leave(&self) {
+        self.leaving.begin();
+    }
+
     /// Lets requests in flight finish, then ends.
     pub async fn stop(mut self) {
         self.growth.abort();
@@ -356,6 +368,8 @@ pub async fn start(
     let shared_pool = pool.clone();
     let app_limits = limits.clone();
     let kept = Data::new(Kept::default());
+    let leaving = Data::new(Leaving::default());
+    let app_leaving = leaving.clone();
     let admission = Data::new(Admission::default());
     let app_ledger = ledger.clone();
     let server = HttpServer::new(move || {
@@ -372,6 +386,7 @@ pub async fn start(
             .app_data(app_limits.clone())
             .app_data(admission.clone())
             .app_data(kept.clone())
+            .app_data(app_leaving.clone())
             .app_data(key.clone())
             .app_data(app_ledger.clone())
             .app_data(sealer.clone())
@@ -409,5 +424,13 @@ pub async fn start(
         tokio::spawn(async move { limits.sweep().await }),
     ];
     tasks.extend(watching_replicas);
-    Ok(Running { address, pool, handle, server: Some(server), tasks, growth: tokio::spawn(watching) })
+    Ok(Running {
+        address,
+        pool,
+        leaving,
+        handle,
+        server: Some(server),
+        tasks,
+        growth: tokio::spawn(watching),
+    })
 }

@@ -168,6 +168,11 @@ pub struct Service {
     #[arg(long, env = "BAQYLAU_WORKERS")]
     pub workers: Option<usize>,
 
+    /// Seconds between SIGTERM and the end of taking requests, in which `/readyz` says no: for a balancer before
+    /// several instances, a little more than it takes to look
+    #[arg(long, env = "BAQYLAU_DRAIN_SECONDS", default_value_t = 0)]
+    pub drain_seconds: u64,
+
     /// Seconds that requests in flight get to finish on SIGTERM
     #[arg(long, env = "BAQYLAU_SHUTDOWN_SECONDS", default_value_t = 30)]
     pub shutdown_seconds: u64,

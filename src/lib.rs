@@ -32,3 +32,4 @@ pub mod secrets;
 pub mod seeds;
 pub mod submissions;
 pub mod violations;
+pub mod vitals;

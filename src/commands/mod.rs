@@ -2,6 +2,7 @@
 
 mod backup;
 mod counting;
+mod doctor;
 mod export;
 mod keys;
 mod report;
@@ -49,6 +50,8 @@ enum Command {
     Backup(backup::BackupArgs),
     /// Make a data directory from --backup-dir, as it was at any moment
     Restore(backup::RestoreArgs),
+    /// Look whether the installation is fit for an election day; fails where something would be lost
+    Doctor(doctor::DoctorArgs),
     /// Print the OpenAPI document
     Openapi,
     /// Official results
@@ -132,6 +135,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Verify(VerifyCommand::Offline(check)) => verify::offline(check).await,
         Command::Backup(args) => backup::back_up(&cli.storage, &args),
         Command::Restore(args) => backup::restore(&cli.storage, &args).await,
+        Command::Doctor(args) => doctor::run(&cli.storage, &args).await,
         Command::Open(args) => keys::open(&args),
         Command::Reseal(args) => keys::reseal(&args).await,
         command => {
@@ -202,6 +206,7 @@ impl Database {
             Command::Keys(keys) => keys::stored(&pool, keys).await?,
             Command::Verify(VerifyCommand::Offline(_))
             | Command::Open(_)
+            | Command::Doctor(_)
             | Command::Backup(_)
             | Command::Restore(_)
             | Command::Reseal(_)

@@ -1,5 +1,7 @@
 //! `baqylau serve`.
 
+use std::time::Duration;
+
 use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -11,7 +13,7 @@ use crate::{
     evidence::objects::Objects,
     ledger::Ledger,
     sealing::IndexKey,
-    secrets, seeds,
+    secrets, seeds, vitals,
 };
 
 /// Runs until SIGTERM or SIGINT; then requests in flight finish and the private PostgreSQL stops.
@@ -21,6 +23,7 @@ pub async fn run(storage: &Storage, settings: Service) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let data_dir = storage.data_dir();
+    let drain_seconds = settings.drain_seconds;
     let mut cluster = match &storage.database_url {
         Some(_) => None,
         None => {
@@ -42,7 +45,9 @@ pub async fn run(storage: &Storage, settings: Service) -> anyhow::Result<()> {
         let index = settings.index_key.as_deref().map(secrets::decode).transpose();
         let index = index.context("the index key")?.map(|secret| IndexKey::new(&secret));
         let objects = Objects::open(&settings.evidence, &data_dir)?;
-        app::start(&settings, pool, key, ledger, index, objects).await
+        let running = app::start(&settings, pool.clone(), key, ledger, index, objects).await?;
+        tokio::spawn(vitals::watch(pool, data_dir.clone()));
+        anyhow::Ok(running)
     };
     let ended = tokio::select! {
         started = started => match started {
@@ -60,6 +65,8 @@ pub async fn run(storage: &Storage, settings: Service) -> anyhow::Result<()> {
                     () = keeping => {}
                 }
                 tracing::info!("stopping");
+                running.leave();
+                tokio::time::sleep(Duration::from_secs(drain_seconds)).await;
                 running.stop().await;
                 Ok(())
             }

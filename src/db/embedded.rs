@@ -262,7 +262,14 @@ impl Place {
         let mut last = String::new();
         for ctype in ["C.UTF-8", "C.utf8", "en_US.UTF-8", "UTF-8"] {
             let mut initdb = self.command("initdb");
-            initdb.args(["--encoding=UTF8", "--locale=C", "--auth=trust", "--username", NAME]);
+            initdb.args([
+                "--encoding=UTF8",
+                "--locale=C",
+                "--auth=trust",
+                "--data-checksums",
+                "--username",
+                NAME,
+            ]);
             initdb.arg(format!("--lc-ctype={ctype}")).arg("--pgdata").arg(&self.data);
             if options.throwaway {
                 initdb.arg("--no-sync");

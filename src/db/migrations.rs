@@ -29,3 +29,17 @@ pub async fn run(url: &str) -> anyhow::Result<usize> {
     turn.batch_execute("COMMIT").await?;
     Ok(done)
 }
+
+/// How many migrations have not run on a database.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub async fn pending(url: &str) -> anyhow::Result<usize> {
+    let conn = super::pool::open(url).await?;
+    tokio::task::spawn_blocking(move || {
+        let mut harness = AsyncMigrationHarness::new(conn);
+        let pending = harness.pending_migrations(MIGRATIONS);
+        Ok(pending.map_err(|error| anyhow::anyhow!("asking for migrations: {error}"))?.len())
+    })
+    .await?
+}

@@ -1,14 +1,32 @@
 //! `/healthz`, `/readyz` and `/metrics`.
 
-use std::sync::OnceLock;
+use std::sync::{
+    OnceLock,
+    atomic::{AtomicBool, Ordering},
+};
 
 use actix_web::{HttpResponse, get, web::Data};
-use diesel_async::RunQueryDsl;
+use diesel_async::SimpleAsyncConnection;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use serde_json::json;
 
 use super::{Answer, Kind, Problem, admission::Admission};
 use crate::db::Pool;
+
+/// Whether the service is about to end: whoever sends it requests shall send them elsewhere.
+#[derive(Default)]
+pub struct Leaving(AtomicBool);
+
+impl Leaving {
+    /// From now on it is.
+    pub fn begin(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn begun(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
 
 /// The process answers.
 #[utoipa::path(tag = "operations", responses((status = 200, description = "The process answers")))]
@@ -23,10 +41,13 @@ pub async fn healthz() -> HttpResponse {
     (status = 503, description = "The database does not answer", content_type = "application/problem+json"),
 ))]
 #[get("/readyz")]
-pub async fn readyz(pool: Data<Pool>) -> Answer {
+pub async fn readyz(pool: Data<Pool>, leaving: Data<Leaving>) -> Answer {
+    if leaving.begun() {
+        return Err(Problem::later(Kind::Unavailable, 1));
+    }
     let mut conn = pool.get().await?;
-    match diesel::sql_query("SELECT 1").execute(&mut conn).await {
-        Ok(_) => Ok(HttpResponse::Ok().json(json!({ "status": "ready" }))),
+    match conn.batch_execute("SELECT 1").await {
+        Ok(()) => Ok(HttpResponse::Ok().json(json!({ "status": "ready" }))),
         Err(_) => Err(Problem::later(Kind::Unavailable, 2)),
     }
 }
@@ -48,6 +69,8 @@ pub fn recorder() -> &'static PrometheusHandle {
     RECORDER.get_or_init(|| {
         let buckets = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0];
         let builder = PrometheusBuilder::new().set_buckets(&buckets).expect("there are buckets");
-        builder.install_recorder().expect("no other recorder is installed")
+        let recorder = builder.install_recorder().expect("no other recorder is installed");
+        crate::vitals::metrics::describe();
+        recorder
     })
 }

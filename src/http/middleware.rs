@@ -1,13 +1,17 @@
 //! Around every request: the client's language for problems, security headers, counts and times.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_web::{
     body::{BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
-    http::{StatusCode, header},
+    http::{
+        StatusCode,
+        header::{self, HeaderName, HeaderValue},
+    },
     middleware::Next,
 };
+use tracing::Instrument;
 
 use super::problem::{Kind, Problem};
 
@@ -54,22 +58,45 @@ fn kind_of(status: StatusCode) -> Kind {
     }
 }
 
-/// Counts requests by route, method and status, and times them. No address, query or id is kept.
+/// The name under which a request is found in the log: the client's or a proxy's own, if it is a plain word.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// A request that took longer than this is worth a line.
+const SLOW: Duration = Duration::from_secs(1);
+
+fn request_id(request: &ServiceRequest) -> String {
+    let plain = |id: &&str| {
+        (1..=64).contains(&id.len())
+            && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    };
+    let given = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok()).filter(plain);
+    given.map_or_else(|| uuid::Uuid::new_v4().simple().to_string(), str::to_owned)
+}
+
+/// Counts requests by route, method and status, times them, and gives each a name that all its log lines carry. No
+/// address, query or id of a record is kept.
 pub async fn measure(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
     let started = Instant::now();
     let method = request.method().to_string();
-    let response = next.call(request).await?;
+    let id = request_id(&request);
+    let span = tracing::info_span!("request", id, method);
+    let mut response = next.call(request).instrument(span.clone()).await?;
     let route = response.request().match_pattern().unwrap_or_else(|| "none".to_owned());
     let status = response.status().as_u16();
     let took = started.elapsed();
-    if status >= 500 {
-        tracing::warn!(%method, %route, status, ms = took.as_millis() as u64, "request failed");
-    } else {
-        tracing::debug!(%method, %route, status, ms = took.as_millis() as u64, "request");
-    }
+    span.in_scope(|| {
+        let ms = took.as_millis() as u64;
+        if status >= 500 {
+            tracing::warn!(%route, status, ms, "request failed");
+        } else if took > SLOW {
+            tracing::info!(%route, status, ms, "slow request");
+        } else {
+            tracing::debug!(%route, status, ms, "request");
+        }
+    });
+    response.headers_mut().insert(REQUEST_ID, HeaderValue::from_str(&id).expect("a plain word"));
     let labels = [("method", method), ("route", route), ("status", status.to_string())];
     metrics::counter!("baqylau_http_requests_total", &labels).increment(1);
     metrics::histogram!("baqylau_http_request_seconds", &labels[..2]).record(took);

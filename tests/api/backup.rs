@@ -93,7 +93,7 @@ async fn a_service_goes_back_to_any_moment_since_its_oldest_base() {
     }
     let (refused, text) = run(of(&new).arg("restore"));
     assert!(!refused && text.contains("has a cluster already"), "{text}");
-    let mut serving = Serving::start(&mut of(&new));
+    let serving = Serving::start(&mut of(&new));
     let kept = descriptions(&serving, &token).await;
     assert_eq!(kept, ["backup 1: before the base", "backup 2: after the base"]);
     // It is a service like any other: it stores, and its ledger goes on from what it had signed.

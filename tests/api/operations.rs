@@ -150,3 +150,86 @@ async fn the_document_lists_every_route_and_reaches_out_to_nobody() {
     let printed = Command::new(env!("CARGO_BIN_EXE_baqylau")).arg("openapi").output().unwrap();
     assert_eq!(serde_json::from_slice::<Value>(&printed.stdout).unwrap(), document);
 }
+
+#[tokio::test]
+async fn the_log_is_structured_and_tells_no_names_tokens_or_passwords() {
+    let dir = crate::servers::test_dir("log");
+    let log = dir.path().join("log");
+    let mut serving = {
+        let mut command = command(&dir.path().join("data"));
+        command.env("BAQYLAU_LOG_JSON", "true").env("RUST_LOG", "debug,tokio_postgres=info");
+        Serving::start(command.stderr(std::fs::File::create(&log).unwrap()))
+    };
+    let token = serving.admin().await;
+    let client = baqylau::http::client().unwrap();
+    let ask = |method: reqwest::Method, path: &str, body: Value| {
+        let request = client.request(method, format!("{}/api/v1{path}", serving.url)).bearer_auth(&token);
+        request.header("x-request-id", "asked-by-a-test").json(&body).send()
+    };
+    let wrong = json!({ "email": "someone@example.org", "password": "guessed-password" });
+    ask(reqwest::Method::POST, "/auth/login", wrong).await.unwrap();
+    let named = json!({
+        "election": "kz-2019-president", "city": "Қарағанды", "occurred_at": "2019-06-09T14:30:00+06:00",
+        "people": 1, "description": "Құпия сипаттама",
+        "person": { "name": "Айгүл Сейітқызы", "contacts": ["+7 701 000 00 00"] },
+    });
+    let answer = ask(reqwest::Method::POST, "/detentions", named).await.unwrap();
+    assert_eq!(answer.headers()["x-request-id"], "asked-by-a-test");
+    let strange = client.get(format!("{}/healthz", serving.url)).header("x-request-id", "a\"b").send();
+    assert_eq!(
+        strange.await.unwrap().headers()["x-request-id"].len(),
+        32,
+        "a strange name is not taken over"
+    );
+    serving.signal("-TERM");
+    let text = std::fs::read_to_string(&log).unwrap();
+    for secret in
+        ["Айгүл", "701 000", "Құпия", "guessed-password", "someone@example", &token, "correct horse"]
+    {
+        assert!(!text.contains(secret), "{secret}");
+    }
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    let of_request = |line: &&Value| line["span"]["id"] == "asked-by-a-test";
+    assert!(lines.iter().filter(of_request).any(|line| line["fields"]["route"] == "/api/v1/detentions"));
+}
+
+#[tokio::test]
+async fn the_doctor_finds_what_is_wrong() {
+    let dir = crate::servers::test_dir("doctor");
+    let (data, backup) = (dir.path().join("data"), dir.path().join("backup"));
+    let mut serving = Serving::start(command(&data).env("BAQYLAU_BACKUP_DIR", &backup));
+    let doctor = || {
+        let output =
+            command(&data).env("BAQYLAU_BACKUP_DIR", &backup).args(["doctor", "--json"]).output().unwrap();
+        let found: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+        let bad = |it: &&Value| it["level"] != "ok";
+        let names: Vec<String> =
+            found.iter().filter(bad).map(|it| it["name"].as_str().unwrap().to_owned()).collect();
+        (output.status.success(), names)
+    };
+    // A fresh one has no base yet, nobody with a second factor and no key to seal to.
+    let (well, names) = doctor();
+    assert!(
+        well && ["backup", "second factor", "sealing"].iter().all(|name| names.contains(&(*name).to_owned())),
+        "{names:?}"
+    );
+    assert!(command(&data).env("BAQYLAU_BACKUP_DIR", &backup).arg("backup").status().unwrap().success());
+    assert!(!doctor().1.contains(&"backup".to_owned()));
+    let key = data.join("ledger.key");
+    std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    let (well, names) = doctor();
+    assert!(!well && names.contains(&"keys".to_owned()));
+    // Told in words, it says what to do.
+    let output = command(&data).arg("doctor").output().unwrap();
+    assert!(String::from_utf8_lossy(&output.stdout).contains("chmod 600"));
+    assert_eq!(serving.signal("-TERM"), 0);
+}
+
+#[tokio::test]
+async fn a_service_that_leaves_says_so_and_answers_on() {
+    let app = App::new().await;
+    let observer = app.sign_in("observer").await;
+    app.running.leave();
+    assert_eq!(reqwest::get(format!("{}/readyz", app.url)).await.unwrap().status().as_u16(), 503);
+    observer.post("/violations", crate::support::violation(json!({}))).await.json(201);
+}

@@ -167,6 +167,7 @@ impl App {
             trust_proxy: false,
             max_connections: 1000,
             workers: Some(1),
+            drain_seconds: 0,
             shutdown_seconds: 1,
             log_json: false,
         };
