@@ -63,8 +63,8 @@ impl Lane {
         let first = path.split('/').next().unwrap_or_default();
         let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
         Some(match (first, path) {
-            ("auth", _) | (_, "invitations/accept") => Self::SignIn,
-            ("forensics" | "report" | "results" | "estimates", _) if reads => Self::Compute,
+            (_, "auth/login" | "auth/panic" | "invitations/accept" | "me/password") => Self::SignIn,
+            ("forensics" | "report" | "results" | "estimate", _) if reads => Self::Compute,
             // What never changes, and streams that have limits of their own.
             ("ledger" | "exports" | "openapi.json", _) if reads => return None,
             _ if !signed_in => Self::Public,
@@ -200,6 +200,7 @@ mod tests {
         assert_eq!(lane(Method::POST, "/api/v1/violations", false), Some(Lane::Public));
         assert_eq!(lane(Method::GET, "/api/v1/violations?q=x", true), Some(Lane::Read));
         assert_eq!(lane(Method::POST, "/api/v1/auth/login", false), Some(Lane::SignIn));
+        assert_eq!(lane(Method::POST, "/api/v1/auth/refresh", false), Some(Lane::Public));
         assert_eq!(lane(Method::GET, "/api/v1/report", true), Some(Lane::Compute));
         assert_eq!(lane(Method::GET, "/healthz", false), None);
     }

@@ -151,6 +151,10 @@ fn body(path: &str) -> Value {
         "/api/v1/invitations" => json!({ "role": "observer" }),
         "/api/v1/users" => json!({ "email": "new@example.org", "role": "observer" }),
         path if path.ends_with("/review") => json!({ "decision": "verified" }),
+        path if path.ends_with("/custody") => json!({ "custody": "released", "custody_since": "2019-06-11" }),
+        path if path.ends_with("/reading") => {
+            json!({ "voters_on_list": 1000, "invalid": 15, "votes": [{ "candidate": "B", "votes": 205 }] })
+        }
         path if path.ends_with("/answer") => json!({ "answer": "x" }),
         path if path.ends_with("/sealed-person") => json!({ "armour": "x", "sealed_to": ["x"] }),
         _ => json!({}),
@@ -217,4 +221,66 @@ async fn every_operation_is_for_whom_the_table_says() {
     // Nothing of this was done.
     app.sign_in("admin").await.get("/users").await.json(200);
     observer.get("/me").await.json(200);
+}
+
+#[tokio::test]
+async fn what_lies_in_another_region_or_is_anothers_does_not_exist() {
+    let app = App::with(|settings| (settings.rate_limit, settings.login_limit) = (0, 0)).await;
+    let observer = app.sign_in("observer").await;
+    let violation = observer.file(json!({})).await;
+    let stored = observer.post("/protocols", crate::sheets::sheet(json!({}))).await.json(201);
+    let protocol = format!("/protocols/{}", stored["id"].as_str().unwrap());
+    let held = json!({
+        "election": "kz-2019-president", "city": "Қарағанды", "occurred_at": "2019-06-10T12:00:00+06:00",
+        "category": "peaceful_assembly", "custody": "held",
+    });
+    let stored = observer.post("/detentions", held).await.json(201);
+    let detention = format!("/detentions/{}", stored["id"].as_str().unwrap());
+    let tus = crate::evidence::Tus { person: &observer };
+    let evidence = format!("/evidence/{}", tus.whole(&protocol, &crate::evidence::photo(500)).await);
+
+    // Those who reach them: whoever sent them, and the coordinator of the region.
+    let coordinator = app.sign_in("qaraghandy").await;
+    for path in [&violation, &protocol, &detention, &evidence] {
+        observer.get(path).await.json(200);
+        coordinator.get(path).await.json(200);
+    }
+    let strangers =
+        [("other observer", app.sign_in("other-observer").await), ("aqtau", app.sign_in("aqtau").await)];
+    let mut asked = 0;
+    for (method, path, access) in TABLE {
+        let rest = path.strip_prefix("/api/v1").unwrap_or(path);
+        let known = [&violation, &protocol, &detention, &evidence].into_iter().find_map(|known| {
+            let kind = known.split('/').nth(1).unwrap();
+            Some(rest.strip_prefix(&format!("/{kind}/{{id}}"))?).map(|step| format!("{known}{step}"))
+        });
+        let Some(known) = known else { continue };
+        for (who, stranger) in &strangers {
+            let request = stranger.request(method.parse::<Method>().unwrap(), &known);
+            let request = if *method == "GET" { request } else { request.json(&body(path)) };
+            let status = Answer::of(request.header("if-match", "\"1\"")).await.status;
+            let refused = if *who == "other observer" && *access > Account { 403 } else { 404 };
+            assert_eq!(status, refused, "{method} {known} by {who}");
+            asked += 1;
+        }
+    }
+    assert!(asked >= 50, "{asked} were asked");
+
+    // Nor do lists, counts and exports let them see through.
+    for (who, stranger) in &strangers {
+        for kind in ["violations", "protocols", "detentions"] {
+            let list =
+                stranger.get(&format!("/{kind}?election=kz-2019-president&region=KZ-35")).await.json(200);
+            assert_eq!(list["items"], json!([]), "{kind} by {who}");
+            let export = stranger.get(&format!("/exports/{kind}.csv?region=KZ-35")).await.text(200);
+            assert_eq!(export.lines().count(), 1, "{kind} by {who}");
+            let counts = format!("/aggregates?record={}&region=KZ-35", kind.trim_end_matches('s'));
+            assert_eq!(stranger.get(&counts).await.json(200)["total"], 0, "{kind} by {who}");
+        }
+    }
+    // And nothing was changed by those who may not.
+    let etag = |answer: Answer| answer.header("etag").to_owned();
+    for path in [&violation, &protocol, &detention] {
+        assert_eq!(etag(observer.get(path).await), "\"1\"");
+    }
 }

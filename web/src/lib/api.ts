@@ -34,8 +34,12 @@ export interface Request_ {
   headers?: Record<string, string>;
 }
 
+/** Where in the database's log the last write of this tab stands: whoever answers next shall have seen it. */
+let position: string | null = null;
+
 export async function ask(path: string, { method = "GET", token, body, headers = {} }: Request_ = {}): Promise<Response> {
   const all: Record<string, string> = { "accept-language": document.documentElement.lang, ...headers };
+  if (position) all["baqylau-position"] = position;
   if (token) all["authorization"] = `Bearer ${token}`;
   if (body !== undefined && !all["content-type"]) all["content-type"] = "application/json";
   const sent = body === undefined ? null : typeof body === "string" ? body : JSON.stringify(body);
@@ -45,6 +49,7 @@ export async function ask(path: string, { method = "GET", token, body, headers =
   } catch {
     throw new Offline();
   }
+  position = response.headers.get("baqylau-position") ?? position;
   if (response.status === 502 || response.status === 503 || response.status === 504) throw new Offline();
   if (!response.ok) {
     const problem = await response.json().catch(() => ({}));
