@@ -26,3 +26,7 @@ bench *ARGS:
 # Measure imports of results beside psql, and the forensics
 bench-results:
     cargo bench --bench results
+
+# Kill, cut, fill and fail over under load, then check that nothing acknowledged is lost
+torture ROUNDS="66":
+    BAQYLAU_TORTURE_ROUNDS={{ROUNDS}} cargo test --release --test torture -- --nocapture --test-threads 1

@@ -52,6 +52,17 @@ impl DbError {
     }
 }
 
+/// Makes the transaction's commit wait until all that it read is as safe as what it would have written.
+///
+/// With synchronous standbys a commit whose wait was broken off (its connection was cut, PostgreSQL was killed) is
+/// visible afterwards, though no standby may have it. Who acknowledges on the ground of it must not do so before one
+/// has. A transaction that only reads waits for nothing, so this puts an empty message into the log.
+pub async fn settled(conn: &mut diesel_async::AsyncPgConnection) -> DbResult<()> {
+    use diesel_async::RunQueryDsl;
+    diesel::sql_query("SELECT pg_logical_emit_message(true, 'baqylau', '')").execute(conn).await?;
+    Ok(())
+}
+
 /// Reads a stored word into the domain's type.
 pub fn stored<T: std::str::FromStr>(word: &str) -> DbResult<T> {
     word.parse().map_err(|_| DbError::Corrupt(format!("{} {word:?}", std::any::type_name::<T>())))

@@ -1,6 +1,6 @@
 //! Pooled connections.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::poll_fn, sync::Arc, time::Duration};
 
 use diesel::ConnectionError;
 use diesel_async::{
@@ -9,6 +9,7 @@ use diesel_async::{
 };
 use futures_util::FutureExt;
 use tokio::runtime::Handle;
+use tokio_postgres::AsyncMessage;
 
 use super::{DbError, DbResult, replicas::Standing};
 
@@ -163,13 +164,22 @@ fn tls() -> anyhow::Result<tokio_postgres_rustls::MakeRustlsConnect> {
     Ok(tokio_postgres_rustls::MakeRustlsConnect::new(config))
 }
 
-fn drive<S>(connection: tokio_postgres::Connection<tokio_postgres::Socket, S>)
+fn drive<S>(mut connection: tokio_postgres::Connection<tokio_postgres::Socket, S>)
 where
     S: tokio_postgres::tls::TlsStream + Unpin + Send + 'static,
 {
     tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "a database connection ended");
+        while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
+            match message {
+                // A commit that gave up waiting for its standby (a cancel, `statement_timeout`) says that it is done.
+                // It is done here alone: whoever waits for it must not be told so, and loses the connection instead.
+                Ok(AsyncMessage::Notice(notice)) if notice.routine() == Some("SyncRepWaitForLSN") => {
+                    tracing::warn!("PostgreSQL: {}", notice.message());
+                    return;
+                }
+                Ok(_) => {}
+                Err(error) => tracing::debug!(%error, "a database connection ended"),
+            }
         }
     });
 }

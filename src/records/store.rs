@@ -219,6 +219,9 @@ pub async fn submit<D: DetailsTable>(
                     .load(conn)
                     .await?
             };
+            if created_set.is_empty() && !before.is_empty() {
+                crate::db::settled(conn).await?;
+            }
             Ok::<_, DbError>((created_set, before))
         })
         .await?;

@@ -74,7 +74,7 @@ async fn a_service_goes_back_to_any_moment_since_its_oldest_base() {
     psql(&old, "SELECT pg_switch_wal()");
     file(&serving, &token, "backup 4: not shipped yet").await;
     serving.signal("-KILL");
-    servers::kill_tree(postmaster(&old));
+    servers::kill_tree(servers::postmaster(&old).unwrap());
 
     // As far as there is any log, that of the dead server too: nothing acknowledged is missing.
     let all = dir.path().join("all");
@@ -117,9 +117,4 @@ async fn a_service_goes_back_to_any_moment_since_its_oldest_base() {
     let (refused, text) =
         run(of(&dir.path().join("early")).args(["restore", "--at", "2026-01-01T00:00:00Z"]));
     assert!(!refused && text.contains("the oldest base is of"), "{text}");
-}
-
-fn postmaster(data_dir: &Path) -> u32 {
-    let text = std::fs::read_to_string(data_dir.join("postgres/postmaster.pid")).unwrap();
-    text.lines().next().unwrap().parse().unwrap()
 }

@@ -203,6 +203,44 @@ async fn a_standby_takes_over_and_nothing_acknowledged_is_lost() {
 }
 
 #[tokio::test]
+async fn what_only_one_of_two_servers_has_is_not_acknowledged() {
+    let (dir, cluster) = primary("alone").await;
+    let mut standby = Standby::of(cluster.programs(), cluster.sockets(), dir.path(), "second");
+    let pool = Pool::new(&cluster.url(), 1).unwrap();
+    let sql = pool.dedicated().await.unwrap();
+    sql.batch_execute("ALTER SYSTEM SET synchronous_standby_names = 'second'").await.unwrap();
+    sql.batch_execute("ALTER DATABASE baqylau SET synchronous_commit = 'on'").await.unwrap();
+    sql.batch_execute("SELECT pg_reload_conf()").await.unwrap();
+    let app = App::on(&cluster.url(), dir.path().join("files"), |_| {}).await;
+    let admin = app.sign_in("admin").await;
+    standby.kill();
+
+    // Commits that wait for the standby, by their processes; each is broken off, as `statement_timeout` would.
+    let waiting =
+        "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND backend_type = 'client backend'";
+    let break_off = async || {
+        until("a commit waits", async || !sql.query(waiting, &[]).await.unwrap().is_empty()).await;
+        for row in sql.query(waiting, &[]).await.unwrap() {
+            sql.execute("SELECT pg_cancel_backend($1)", &[&row.get::<_, i32>(0)]).await.unwrap();
+        }
+    };
+    let body = violation(json!({ "id": "0197a000-0000-7000-8000-00000000a10e" }));
+    for attempt in ["the first", "again: the primary has it"] {
+        let (answer, ()) = tokio::join!(admin.post("/violations", body.clone()), break_off());
+        assert_eq!(answer.status, 503, "{attempt}");
+    }
+    let there = "SELECT count(*) FROM records WHERE id = '0197a000-0000-7000-8000-00000000a10e'";
+    assert_eq!(sql.query_one(there, &[]).await.unwrap().get::<_, i64>(0), 1);
+    standby.start();
+    assert_eq!(admin.post("/violations", body).await.status, 200, "now both have it");
+    let follower = Pool::new(&standby.url("baqylau"), 1).unwrap().dedicated().await.unwrap();
+    assert_eq!(follower.query_one(there, &[]).await.unwrap().get::<_, i64>(0), 1);
+    drop(app);
+    drop(standby);
+    cluster.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_pooler_in_transaction_mode_may_stand_between() {
     let (dir, cluster) = primary("pooler").await;
     let pooler = Pooler::before(cluster.sockets(), dir.path());

@@ -79,8 +79,7 @@ async fn from_an_empty_directory_through_a_kill_to_a_clean_stop() {
     assert_eq!(total(&serving, &token).await, 2, "the token key and the record are kept");
 
     // PostgreSQL itself is killed: the service starts it again.
-    let postmaster = std::fs::read_to_string(dir.path().join("postgres/postmaster.pid")).unwrap();
-    crate::servers::kill_tree(postmaster.lines().next().unwrap().parse().unwrap());
+    crate::servers::kill_tree(crate::servers::postmaster(dir.path()).unwrap());
     let ready = async || reqwest::get(format!("{}/readyz", serving.url)).await.unwrap().status().as_u16();
     while ready().await == 200 {}
     while ready().await != 200 {}

@@ -140,11 +140,22 @@ impl Drop for Standby {
 
 /// `kill -9` for a process and its children, so that none of them can still write.
 pub fn kill_tree(pid: u32) {
-    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
     let mut kill = Command::new("kill");
-    kill.arg("-KILL").arg(pid.to_string()).args(children.split_whitespace());
+    kill.arg("-KILL").arg(pid.to_string()).args(children(pid).iter().map(ToString::to_string));
     // A child that has ended meanwhile makes `kill` complain.
     let _ = kill.stderr(Stdio::null()).status();
+}
+
+/// The children of a process.
+pub fn children(pid: u32) -> Vec<u32> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+}
+
+/// The postmaster of a private cluster.
+pub fn postmaster(data_dir: &Path) -> Option<u32> {
+    let text = std::fs::read_to_string(data_dir.join("postgres/postmaster.pid")).ok()?;
+    text.lines().next()?.parse().ok()
 }
 
 /// PgBouncer in transaction mode before the server whose sockets lie in `server`.
