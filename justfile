@@ -30,3 +30,8 @@ bench-results:
 # Kill, cut, fill and fail over under load, then check that nothing acknowledged is lost
 torture ROUNDS="66":
     BAQYLAU_TORTURE_ROUNDS={{ROUNDS}} cargo test --release --test torture -- --nocapture --test-threads 1
+
+# Call the whole OpenAPI document with made-up input; examples an operation, seconds of calls on top of each other
+hostile EXAMPLES="100" SECONDS="300":
+    cargo build
+    .ci/schemathesis {{EXAMPLES}} {{SECONDS}}

@@ -131,6 +131,10 @@ impl Submittable for Detention {
     type View = Self;
     const DESCRIBED: bool = false;
     const PATH: &'static str = "detentions";
+    const EXAMPLE: &'static str = r#"{
+        "election": "kz-2019-president", "city": "Алматы", "occurred_at": "2019-06-10", "people": 3,
+        "category": "peaceful_assembly", "detained_by": "police", "custody": "place_unknown"
+    }"#;
 
     fn check(request: DetentionRequest, reading: &Reading<'_, Self>, faults: &mut Faults) -> Option<Self> {
         if request.category.is_none() {

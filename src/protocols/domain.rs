@@ -117,6 +117,11 @@ impl Submittable for Protocol {
     type View = ProtocolView;
     const DESCRIBED: bool = false;
     const PATH: &'static str = "protocols";
+    const EXAMPLE: &'static str = r#"{
+        "election": "kz-2019-president", "city": "Қарағанды", "polling_station": "123", "occurred_at": "2019-06-09",
+        "copy_held_by": "observer", "voters_on_list": 1000, "ballots_received": 1000, "issued_in_station": 600,
+        "issued_mobile": 20, "unused": 375, "spoiled": 5, "found_in_boxes": 620, "invalid": 15
+    }"#;
 
     fn check(request: ProtocolRequest, reading: &Reading<'_, Self>, faults: &mut Faults) -> Option<Self> {
         if request.copy_held_by.is_none() {

@@ -5,8 +5,9 @@ use utoipa::{
     openapi::{
         ContentBuilder, HttpMethod, OpenApi, Ref, RefOr, Required, Response, ResponseBuilder, Schema,
         content::Content,
+        link::Link,
         path::{OperationBuilder, ParameterBuilder, ParameterIn, PathItem},
-        request_body::RequestBodyBuilder,
+        request_body::{RequestBody, RequestBodyBuilder},
         schema::{AllOfBuilder, ArrayBuilder, ObjectBuilder, SchemaType, Type},
         security::SecurityRequirement,
     },
@@ -96,9 +97,9 @@ where
         "Stores a {kind}. Sending the same again answers 200 and stores nothing; the same id with other content is 409."
     ))
     .parameter(header("Idempotency-Key", "makes a submission without an id repeatable"))
-    .request_body(Some(body(of(&request))))
-    .response("201", one("Stored"))
-    .response("200", one("Stored before"))
+    .request_body(Some(example::<D>(of(&request))))
+    .response("201", linked::<D>(one("Stored")))
+    .response("200", linked::<D>(one("Stored before")))
     .response("409", problem("The id stands for other content"))
     .response("422", problem("Every fault of the body"))
     .build();
@@ -188,8 +189,31 @@ fn header(name: &str, description: &str) -> ParameterBuilder {
         .schema(Some(text()))
 }
 
-fn body(schema: RefOr<Schema>) -> utoipa::openapi::request_body::RequestBody {
+fn body(schema: RefOr<Schema>) -> RequestBody {
     RequestBodyBuilder::new().content("application/json", Content::new(Some(schema))).build()
+}
+
+fn example<D: Submittable>(schema: RefOr<Schema>) -> RequestBody {
+    let content = ContentBuilder::new().schema(Some(schema)).example(serde_json::from_str(D::EXAMPLE).ok());
+    RequestBodyBuilder::new().content("application/json", content.build()).build()
+}
+
+/// What can be done with the record in an answer, by its id.
+fn linked<D: Submittable>(mut answer: Response) -> Response {
+    for (name, rest, method) in [
+        ("read", "", "get"),
+        ("edit", "", "patch"),
+        ("history", "~1history", "get"),
+        ("receipt", "~1receipt", "get"),
+        ("similar", "~1similar", "get"),
+        ("review", "~1review", "post"),
+        ("withdraw", "~1withdraw", "post"),
+    ] {
+        let operation = format!("#/paths/~1api~1v1~1{}~1{{id}}{rest}/{method}", D::PATH);
+        let link = Link::builder().operation_ref(operation).parameter("id", "$response.body#/id").build();
+        answer.links.insert(name.to_owned(), link.into());
+    }
+    answer
 }
 
 fn response(description: &str, schema: Option<RefOr<Schema>>) -> Response {

@@ -59,6 +59,8 @@ pub trait Submittable: Details {
     const DESCRIBED: bool;
     /// The last part of the path and the name of the list.
     const PATH: &'static str;
+    /// A submission as the OpenAPI document shows it, in JSON.
+    const EXAMPLE: &'static str;
 
     /// The details, or the faults that their own rules find.
     fn check(request: Self::Request, reading: &Reading<'_, Self>, faults: &mut Faults) -> Option<Self>;

@@ -63,6 +63,11 @@ impl Submittable for Violation {
     type View = Self;
     const DESCRIBED: bool = true;
     const PATH: &'static str = "violations";
+    const EXAMPLE: &'static str = r#"{
+        "election": "kz-2019-president", "city": "Қарағанды", "polling_station": "123",
+        "occurred_at": "2019-06-09T14:30:00+06:00", "category": "observer_obstructed", "stage": "voting",
+        "severity": "serious", "description": "Бақылаушыны учаскеден шығарды"
+    }"#;
 
     fn check(request: ViolationRequest, _: &Reading<'_, Self>, faults: &mut Faults) -> Option<Self> {
         for (pointer, field) in [("/category", &request.category), ("/stage", &request.stage)] {

@@ -142,6 +142,13 @@ async fn the_document_lists_every_route_and_reaches_out_to_nobody() {
             assert!(!matches!(status, 404 | 405) && status < 500, "{method} {path}: {status}");
         }
     }
+    // The examples are what they are shown for.
+    let admin = app.sign_in("admin").await;
+    for kind in ["violations", "protocols", "detentions"] {
+        let create = &document["paths"][format!("/api/v1/{kind}")]["post"];
+        let example = create["requestBody"]["content"]["application/json"]["example"].clone();
+        assert_eq!(admin.post(&format!("/{kind}"), example).await.status, 201, "{kind}");
+    }
     let docs = reqwest::get(format!("{}/api/docs/", app.url)).await.unwrap();
     assert!(docs.headers()["content-security-policy"].to_str().unwrap().contains("default-src 'none'"));
     let page = docs.text().await.unwrap();
