@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
+    task::JoinHandle,
 };
 
 /// What to send and how.
@@ -42,26 +43,37 @@ pub fn submission() -> Request {
     ("POST", "/api/v1/violations".to_owned(), body)
 }
 
+/// Statuses and times in microseconds.
+type Times = Vec<(u16, u64)>;
+
 impl Load<'_> {
     /// Sends requests for the time set; each must be answered with a 2xx.
     pub async fn run(self, request: impl Fn() -> Request + Clone + Send + 'static) -> anyhow::Result<Report> {
         let started = Instant::now();
-        let until = started + Duration::from_secs(self.seconds);
-        let tasks: Vec<_> = (0..self.connections)
-            .map(|_| {
-                let (request, address, token) =
-                    (request.clone(), self.address.to_owned(), self.token.to_owned());
-                tokio::spawn(async move { one(&address, &token, until, request).await })
-            })
-            .collect();
         let mut times = Vec::new();
-        for task in tasks {
-            times.extend(task.await??);
+        for task in self.start(request, false) {
+            times.extend(task.await??.into_iter().map(|(_, time)| time));
         }
         let took = started.elapsed().as_secs_f64();
         times.sort_unstable();
         let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize] as f64 / 1000.0;
         Ok(Report { rate: times.len() as f64 / took, p50: at(0.5), p99: at(0.99) })
+    }
+
+    /// Starts to send; a refusal (503, 429) is an answer only where it may be.
+    pub fn start(
+        self,
+        request: impl Fn() -> Request + Clone + Send + 'static,
+        may_refuse: bool,
+    ) -> Vec<JoinHandle<anyhow::Result<Times>>> {
+        let until = Instant::now() + Duration::from_secs(self.seconds);
+        (0..self.connections)
+            .map(|_| {
+                let (request, address, token) =
+                    (request.clone(), self.address.to_owned(), self.token.to_owned());
+                tokio::spawn(async move { one(&address, &token, until, request, may_refuse).await })
+            })
+            .collect()
     }
 }
 
@@ -70,7 +82,8 @@ async fn one(
     token: &str,
     until: Instant,
     request: impl Fn() -> Request,
-) -> anyhow::Result<Vec<u64>> {
+    may_refuse: bool,
+) -> anyhow::Result<Times> {
     let mut stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
     let mut times = Vec::new();
@@ -84,17 +97,28 @@ async fn one(
         );
         let started = Instant::now();
         stream.write_all(message.as_bytes()).await?;
-        read(&mut stream, &mut buffer).await?;
-        times.push(started.elapsed().as_micros() as u64);
+        let status = read(&mut stream, &mut buffer).await?;
+        let fine = (200..300).contains(&status) || may_refuse && matches!(status, 429 | 503);
+        anyhow::ensure!(fine, "{status} for {method} {path}");
+        times.push((status, started.elapsed().as_micros() as u64));
+        if status == 503 {
+            // Refusals close the connection where a body was not read.
+            let closed = memchr::memmem::find(&buffer[..2048], b"onnection: close").is_some();
+            if closed {
+                stream = TcpStream::connect(address).await?;
+                stream.set_nodelay(true)?;
+            }
+        }
     }
     Ok(times)
 }
 
-async fn read(stream: &mut TcpStream, buffer: &mut [u8]) -> anyhow::Result<()> {
-    let (mut have, mut whole) = (0, None);
+/// Reads an answer; tells its status.
+async fn read(stream: &mut TcpStream, buffer: &mut [u8]) -> anyhow::Result<u16> {
+    let (mut have, mut whole, mut status) = (0, None, 0);
     loop {
         if whole.is_some_and(|whole| have >= whole) {
-            return Ok(());
+            return Ok(status);
         }
         let n = stream.read(&mut buffer[have..]).await?;
         anyhow::ensure!(n > 0, "the connection was closed");
@@ -103,7 +127,8 @@ async fn read(stream: &mut TcpStream, buffer: &mut [u8]) -> anyhow::Result<()> {
             && let Some(head) = memchr::memmem::find(&buffer[..have], b"\r\n\r\n")
         {
             let text = String::from_utf8_lossy(&buffer[..head]).to_ascii_lowercase();
-            anyhow::ensure!(text.starts_with("http/1.1 2"), "{}", String::from_utf8_lossy(&buffer[..have]));
+            let word = text.strip_prefix("http/1.1 ").and_then(|rest| rest.get(..3));
+            status = word.and_then(|word| word.parse().ok()).ok_or_else(|| anyhow::anyhow!("{text}"))?;
             let length = text.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
             let length: usize = length.ok_or_else(|| anyhow::anyhow!("no length in {text}"))?;
             anyhow::ensure!(head + 4 + length <= buffer.len(), "an answer of {length} bytes");

@@ -3,7 +3,9 @@
 //! Every figure of ours has a ratio to `pgbench` or `psql \copy` doing the same SQL work just before or
 //! after it. Machines are noisy; the ratios are what counts. `--rows N` and `--seconds N` change the size.
 
+mod bulk;
 mod load;
+mod overload;
 mod sql;
 
 use std::{
@@ -35,6 +37,7 @@ struct Bench {
     service: Child,
     address: String,
     token: String,
+    http: reqwest::Client,
     dir: tempfile::TempDir,
 }
 
@@ -47,8 +50,22 @@ async fn main() -> anyhow::Result<()> {
     };
     let rows = number("--rows", 1_000_000);
     let bench = Bench::start(number("--seconds", 10)).await?;
-    bench.submissions().await?;
-    bench.ledger().await?;
+    let only = args.iter().position(|arg| arg == "--only").and_then(|at| args.get(at + 1).cloned());
+    let wanted = |part: &str| only.as_deref().is_none_or(|only| only == part);
+    if wanted("writes") {
+        bench.submissions(CONNECTIONS).await?;
+        bench.submissions(2 * CONNECTIONS).await?;
+        bench.ledger().await?;
+        bench.ndjson().await?;
+    }
+    if wanted("overload") {
+        bench.logins().await?;
+        bench.overload().await?;
+        bench.idle().await?;
+    }
+    if !wanted("reads") {
+        return bench.stop().await;
+    }
     bench.fill(10_000).await?;
     let small = bench.reads("10 thousand").await?;
     bench.fill(rows).await?;
@@ -98,7 +115,8 @@ impl Bench {
         let tokens: serde_json::Value = login.send().await?.json().await?;
         let token = tokens["access_token"].as_str().expect("a token").to_owned();
         println!("| what | baqylau | PostgreSQL's tool | ratio |\n|---|---|---|---|");
-        Ok(Self { cluster, pool, seconds, service, address, token, dir })
+        let http = baqylau::http::client()?;
+        Ok(Self { cluster, pool, seconds, service, address, token, http, dir })
     }
 
     async fn stop(mut self) -> anyhow::Result<()> {
@@ -107,16 +125,16 @@ impl Bench {
         self.cluster.stop().await
     }
 
-    fn load(&self) -> Load<'_> {
-        Load { address: &self.address, token: &self.token, seconds: self.seconds, connections: CONNECTIONS }
+    fn load(&self, connections: usize) -> Load<'_> {
+        Load { address: &self.address, token: &self.token, seconds: self.seconds, connections }
     }
 
     /// Transactions a second and mean latency in milliseconds of a pgbench script.
-    fn pgbench(&self, script: &str) -> anyhow::Result<f64> {
+    fn pgbench(&self, script: &str, connections: usize) -> anyhow::Result<f64> {
         let file = self.dir.path().join("script.sql");
         std::fs::write(&file, script)?;
         let output = Command::new(self.cluster.programs().join("pgbench"))
-            .args(["-n", "-M", "prepared", "-j", "2", "-c", &CONNECTIONS.to_string()])
+            .args(["-n", "-M", "prepared", "-j", "2", "-c", &connections.to_string()])
             .args(["-T", &self.seconds.to_string(), "-f"])
             .arg(&file)
             .arg(self.cluster.url())
@@ -126,9 +144,9 @@ impl Bench {
         tps.ok_or_else(|| anyhow::anyhow!("pgbench: {text}{}", String::from_utf8_lossy(&output.stderr)))
     }
 
-    fn line(&self, what: &str, ours: &Report, theirs: f64) {
+    fn line(&self, what: &str, connections: usize, ours: &Report, theirs: f64) {
         println!(
-            "| {what}, {CONNECTIONS} connections | {:.0}/s, p50 {:.1} ms, p99 {:.1} ms | {theirs:.0}/s | {:.2} |",
+            "| {what}, {connections} connections | {:.0}/s, p50 {:.1} ms, p99 {:.1} ms | {theirs:.0}/s | {:.2} |",
             ours.rate,
             ours.p50,
             ours.p99,
@@ -137,12 +155,12 @@ impl Bench {
     }
 
     /// Alternates the two twice and keeps the second pair: the first warms both.
-    async fn submissions(&self) -> anyhow::Result<()> {
-        self.pgbench(sql::SUBMISSION)?;
-        self.load().run(load::submission).await?;
-        let theirs = self.pgbench(sql::SUBMISSION)?;
-        let ours = self.load().run(load::submission).await?;
-        self.line("single submissions", &ours, theirs);
+    async fn submissions(&self, connections: usize) -> anyhow::Result<()> {
+        self.pgbench(sql::SUBMISSION, connections)?;
+        self.load(connections).run(load::submission).await?;
+        let theirs = self.pgbench(sql::SUBMISSION, connections)?;
+        let ours = self.load(connections).run(load::submission).await?;
+        self.line("single submissions", connections, &ours, theirs);
         Ok(())
     }
 
@@ -152,11 +170,11 @@ impl Bench {
         let client = self.pool.dedicated().await?;
         let (mut with, mut without) = (Vec::new(), Vec::new());
         for _ in 0..3 {
-            with.push(self.load().run(load::submission).await?.rate);
+            with.push(self.load(CONNECTIONS).run(load::submission).await?.rate);
             client
                 .batch_execute("CREATE RULE ledger_off AS ON INSERT TO ledger_queue DO INSTEAD NOTHING")
                 .await?;
-            without.push(self.load().run(load::submission).await?.rate);
+            without.push(self.load(CONNECTIONS).run(load::submission).await?.rate);
             client.batch_execute("DROP RULE ledger_off ON ledger_queue").await?;
         }
         let middle = |rates: &mut Vec<f64>| {
@@ -198,14 +216,10 @@ impl Bench {
         let have: i64 = client.query_one("SELECT count(*) FROM records", &[]).await?.get(0);
         if rows as i64 <= have {
             // The submissions made more than the small size: start anew.
-            client
-                .batch_execute(
-                    "TRUNCATE records, violations, record_versions, counts, count_deltas, ledger_queue CASCADE",
-                )
-                .await?;
-            client.batch_execute(&sql::fill(rows as i64)).await?;
+            self.clear().await?;
+            self.add(rows).await?;
         } else {
-            client.batch_execute(&sql::fill(rows as i64 - have)).await?;
+            self.add(rows - have as u64).await?;
         }
         let mut conn = self.pool.get().await?;
         loop {
@@ -220,14 +234,40 @@ impl Bench {
         Ok(())
     }
 
+    async fn clear(&self) -> anyhow::Result<()> {
+        let tables = "records, violations, record_versions, counts, count_deltas, ledger_queue";
+        let client = self.pool.dedicated().await?;
+        client.batch_execute(&format!("TRUNCATE {tables} CASCADE; CHECKPOINT")).await?;
+        Ok(())
+    }
+
+    /// Half a million at a time.
+    async fn add(&self, rows: u64) -> anyhow::Result<()> {
+        let client = self.pool.dedicated().await?;
+        for from in (0..rows).step_by(500_000) {
+            client.batch_execute(&sql::fill((rows - from).min(500_000) as i64)).await?;
+        }
+        Ok(())
+    }
+
     /// Measures lists and counts; answers the median time of each count alone, in milliseconds.
     async fn reads(&self, size: &str) -> anyhow::Result<Vec<(&'static str, f64)>> {
         let list = load::get("/api/v1/violations?region=KZ-35&from=2019-06-09&to=2019-06-12");
-        let ours = self.load().run(list).await?;
-        self.line(&format!("list by region and dates, {size} records"), &ours, self.pgbench(sql::LIST)?);
+        let ours = self.load(CONNECTIONS).run(list).await?;
+        self.line(
+            &format!("list by region and dates, {size} records"),
+            CONNECTIONS,
+            &ours,
+            self.pgbench(sql::LIST, CONNECTIONS)?,
+        );
         let counts = "/api/v1/aggregates?group_by=region,day";
-        let ours = self.load().run(load::get(counts)).await?;
-        self.line(&format!("counts by region and day, {size} records"), &ours, self.pgbench(sql::COUNTS)?);
+        let ours = self.load(CONNECTIONS).run(load::get(counts)).await?;
+        self.line(
+            &format!("counts by region and day, {size} records"),
+            CONNECTIONS,
+            &ours,
+            self.pgbench(sql::COUNTS, CONNECTIONS)?,
+        );
         let mut medians = Vec::new();
         for (what, path) in [
             ("counts by region and day", counts),
@@ -238,8 +278,12 @@ impl Bench {
                 "/api/v1/aggregates?group_by=day&region=KZ-35&status=verified",
             ),
         ] {
-            let load = Load { connections: 1, ..self.load() };
-            medians.push((what, load.run(load::get(path)).await?.p50));
+            let report = self.load(1).run(load::get(path)).await?;
+            println!(
+                "| {what}, {size} records, 1 connection | p50 {:.2} ms, p99 {:.2} ms | | |",
+                report.p50, report.p99
+            );
+            medians.push((what, report.p50));
         }
         Ok(medians)
     }
@@ -273,9 +317,10 @@ impl Bench {
             rate(theirs),
             theirs.as_secs_f64() / ours.as_secs_f64()
         );
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.service.id()))?;
-        let peak = status.lines().find(|line| line.starts_with("VmHWM")).unwrap_or("VmHWM: not known here");
-        println!("| resident memory of the service, most in the whole run | {} | | |", peak[6..].trim());
+        let (now, most) = self.memory()?;
+        println!(
+            "| resident memory of the service, after the export; most in the whole run | {now} kB | {most} kB | |"
+        );
         Ok(())
     }
 }

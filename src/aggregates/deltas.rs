@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use crate::db::{DbResult, schema::count_deltas};
+use crate::db::{DbResult, bulk::insert_many, schema::count_deltas};
 
 /// What a record is counted under.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,8 +24,6 @@ pub struct Cell {
     pub people: i32,
 }
 
-#[derive(Insertable)]
-#[diesel(table_name = count_deltas)]
 struct Row {
     election_id: i16,
     kind: String,
@@ -60,10 +58,13 @@ pub async fn write(mut conn: &AsyncPgConnection, changes: Vec<(Cell, i32)>) -> D
             people: n * cell.people,
         })
         .collect();
-    match rows.as_slice() {
-        [] => 0,
-        [row] => diesel::insert_into(count_deltas::table).values(row).execute(&mut conn).await?,
-        rows => diesel::insert_into(count_deltas::table).values(rows).execute(&mut conn).await?,
-    };
+    if !rows.is_empty() {
+        insert_many!(count_deltas, &rows, {
+            election_id: SmallInt, kind: Text, region_id: SmallInt, city_id: Integer, day: Date, category: Text,
+            status: Text, severity: Text, n: Integer, people: Integer,
+        })
+        .execute(&mut conn)
+        .await?;
+    }
     Ok(())
 }

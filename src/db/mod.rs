@@ -1,6 +1,7 @@
 //! PostgreSQL: the pool, the private cluster, migrations and the schema.
 
 pub mod backup;
+pub mod bulk;
 pub mod copy;
 pub mod embedded;
 pub mod migrations;

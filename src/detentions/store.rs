@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::domain::Detention;
 use crate::{
-    db::{DbResult, schema::detentions, stored},
+    db::{DbResult, bulk::insert_many, schema::detentions, stored},
     places::ElectionId,
     records::store::{DetailsTable, StoredFacets},
     sealing,
@@ -54,7 +54,14 @@ impl DetailsTable for Detention {
                 person_commitment: it.person_commitment.clone(),
             })
             .collect();
-        diesel::insert_into(detentions::table).values(&rows).execute(&mut conn).await?;
+        insert_many!(detentions, &rows, {
+            election_id: SmallInt, record_id: Uuid, people: Nullable<Integer>, detained_by: Text,
+            custody: Text, arrest_days: Nullable<Integer>, custody_since: Nullable<Timestamptz>,
+            custody_source: Nullable<Text>, held_at: Nullable<Text>, stated_ground: Nullable<Text>,
+            relatives_told: Nullable<Bool>, lawyer_admitted: Nullable<Bool>, person_commitment: Nullable<Text>,
+        })
+        .execute(&mut conn)
+        .await?;
         for (election, id, seal) in seals {
             sealing::store::put(conn, election, id, seal).await?;
         }

@@ -22,6 +22,11 @@ pub struct Objects {
 }
 
 impl Objects {
+    /// A store that is gone with the program, for what only looks at one file.
+    pub fn in_memory() -> Self {
+        Self { store: Arc::new(object_store::memory::InMemory::new()) }
+    }
+
     /// The store that the settings name, `evidence` in the data directory by default.
     ///
     /// # Errors

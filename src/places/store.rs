@@ -9,6 +9,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use super::{Candidate, City, Directory, Election, ElectionId, Names, Region, RegionId, directory};
 use crate::db::{
     DbResult,
+    bulk::insert_many,
     schema::{
         candidates, cities, city_regions, elections, place_aliases, polling_stations, regions, sources,
         stations,
@@ -169,11 +170,12 @@ pub async fn report_stations(mut conn: &AsyncPgConnection, mut stations: Vec<Rep
     stations
         .dedup_by(|a, b| (a.election_id, a.region_id, &a.number) == (b.election_id, b.region_id, &b.number));
     if !stations.is_empty() {
-        diesel::insert_into(polling_stations::table)
-            .values(&stations)
-            .on_conflict_do_nothing()
-            .execute(&mut conn)
-            .await?;
+        insert_many!(polling_stations, &stations, {
+            election_id: SmallInt, region_id: SmallInt, number: Text, city_id: Nullable<Integer>,
+        })
+        .on_conflict_do_nothing()
+        .execute(&mut conn)
+        .await?;
     }
     Ok(())
 }

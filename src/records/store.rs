@@ -16,7 +16,7 @@ use super::{
 use crate::{
     accounts::{Scope, UserId},
     aggregates::deltas::{self, Cell},
-    db::{DbError, DbResult, schema::records, stored},
+    db::{DbError, DbResult, bulk::insert_many, schema::records, stored},
     places::{self, ElectionId, Place, store::Reported},
 };
 
@@ -180,25 +180,18 @@ pub async fn submit<D: DetailsTable>(
     let (created, before) = conn
         .transaction(async |conn| {
             let rows: Vec<Row> = chosen.iter().map(|i| Row::new(&batch[*i])).collect();
-            let created: Vec<Uuid> = match rows.as_slice() {
-                // A statement for one row is prepared once and used again.
-                [row] => {
-                    diesel::insert_into(records::table)
-                        .values(row)
-                        .on_conflict_do_nothing()
-                        .returning(records::id)
-                        .load(conn)
-                        .await?
-                }
-                rows => {
-                    diesel::insert_into(records::table)
-                        .values(rows)
-                        .on_conflict_do_nothing()
-                        .returning(records::id)
-                        .load(conn)
-                        .await?
-                }
-            };
+            let created: Vec<Uuid> = insert_many!(records, &rows, {
+                election_id: SmallInt, id: Uuid, kind: Text, region_id: Nullable<SmallInt>,
+                city_id: Nullable<Integer>, polling_station: Nullable<Text>, occurred_at: Timestamptz,
+                time_precision: Text, local_date: Date, category: Text, severity: Nullable<Text>, people: Integer,
+                description: Text, status: Text, duplicate_of: Nullable<Uuid>, version: Integer,
+                reporter_id: Uuid, received_at: Timestamptz, updated_at: Timestamptz,
+                submitted_hash: Bytea, source_id: Nullable<Integer>, passage: Nullable<Integer>,
+            })
+            .on_conflict_do_nothing()
+            .returning(records::id)
+            .load(conn)
+            .await?;
             let created_set: std::collections::HashSet<Uuid> = created.iter().copied().collect();
             let fresh: Vec<usize> =
                 chosen.iter().copied().filter(|i| created_set.contains(&batch[*i].id)).collect();

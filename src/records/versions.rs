@@ -11,6 +11,7 @@ use super::{Action, Details, NewRecord, RecordKind, Status};
 use crate::{
     db::{
         DbResult, Pool,
+        bulk::insert_many,
         schema::{record_versions, records},
         stored,
     },
@@ -106,14 +107,14 @@ impl Version {
 pub async fn write(conn: &AsyncPgConnection, versions: &[Version]) -> DbResult<()> {
     let stored = async {
         let mut conn = conn;
-        match versions {
-            [version] => {
-                diesel::insert_into(record_versions::table).values(version).execute(&mut conn).await?
-            }
-            versions => {
-                diesel::insert_into(record_versions::table).values(versions).execute(&mut conn).await?
-            }
-        };
+        insert_many!(record_versions, versions, {
+            election_id: SmallInt, record_id: Uuid, version: Integer, action: Text, status: Text,
+            actor_id: Uuid, at: Timestamptz, note: Nullable<Text>, content: Nullable<Jsonb>,
+            content_hash: Nullable<Bytea>, duplicate_of: Nullable<Uuid>, salt: Nullable<Bytea>,
+            commitment: Nullable<Bytea>,
+        })
+        .execute(&mut conn)
+        .await?;
         DbResult::Ok(())
     };
     let commitments = versions.iter().filter_map(|version| version.commitment.clone());

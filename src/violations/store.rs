@@ -8,13 +8,11 @@ use uuid::Uuid;
 
 use super::domain::Violation;
 use crate::{
-    db::{DbResult, schema::violations, stored},
+    db::{DbResult, bulk::insert_many, schema::violations, stored},
     places::ElectionId,
     records::store::{DetailsTable, StoredFacets},
 };
 
-#[derive(Insertable)]
-#[diesel(table_name = violations)]
 struct Row<'a> {
     election_id: ElectionId,
     record_id: Uuid,
@@ -32,10 +30,11 @@ impl DetailsTable for Violation {
                 people_involved: it.people_involved.as_deref(),
             })
             .collect();
-        match rows.as_slice() {
-            [row] => diesel::insert_into(violations::table).values(row).execute(&mut conn).await?,
-            rows => diesel::insert_into(violations::table).values(rows).execute(&mut conn).await?,
-        };
+        insert_many!(violations, &rows, {
+            election_id: SmallInt, record_id: Uuid, stage: Text, people_involved: Nullable<Text>,
+        })
+        .execute(&mut conn)
+        .await?;
         Ok(())
     }
 

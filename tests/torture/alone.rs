@@ -2,13 +2,13 @@
 
 use std::{
     fs::File,
-    io::Write,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     time::Duration,
 };
 
 use chrono::Utc;
+use nix::fcntl::posix_fallocate;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use crate::{
@@ -61,21 +61,24 @@ impl Disk {
     fn mount(at: &Path) -> Option<Self> {
         std::fs::create_dir_all(at).unwrap();
         let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", "size=900m,mode=0755", "tmpfs"]).arg(at).stderr(Stdio::null());
+        mount.args(["-t", "tmpfs", "-o", "size=6g,mode=0755", "tmpfs"]).arg(at).stderr(Stdio::null());
         mount.status().is_ok_and(|status| status.success()).then(|| Self(at.to_owned()))
     }
 
-    /// Takes all the room there is for a while.
+    /// Takes all the room there is for a while, down to the last page.
     async fn fill(&self, during: Duration) {
         let path = self.0.join("filler");
-        let mut filler = File::create(&path).unwrap();
-        let piece = vec![0; 1 << 20];
+        let filler = File::create(&path).unwrap();
         let end = std::time::Instant::now() + during;
+        let (mut taken, mut piece) = (0, 64 << 20);
         while std::time::Instant::now() < end {
-            if filler.write_all(&piece).is_err() {
+            if posix_fallocate(&filler, taken, piece).is_ok() {
+                taken += piece;
+            } else if piece > 4096 {
+                piece /= 2;
+            } else {
                 // Whatever is given free meanwhile is taken too.
-                let _ = filler.write_all(&piece[..4096]);
-                tokio::time::sleep(Duration::from_millis(50)).await;
+                tokio::time::sleep(Duration::from_millis(20)).await;
             }
         }
         std::fs::remove_file(path).unwrap();
@@ -203,6 +206,13 @@ impl Alone {
         }
     }
 
+    /// What the service, PostgreSQL and the disk say, for whoever looks why nothing goes on.
+    fn state(&self, dir: &Path) -> String {
+        let disk = Command::new("df").arg(&self.data).output().unwrap().stdout;
+        let logs = [dir.join("service.log"), self.data.join("postgres.log")].map(|log| last_lines(&log));
+        format!("{}\n{}", logs.join("\n"), String::from_utf8_lossy(&disk))
+    }
+
     async fn weather(&self, weather: Weather, during: Duration) {
         self.proxy.turn(weather);
         tokio::time::sleep(during).await;
@@ -240,8 +250,11 @@ pub async fn run(rounds: usize, seed: u64) -> u64 {
         let before = load.done();
         alone.suffer(fault, disk.as_ref(), &mut dice).await;
         alone.ready().await;
-        let log = dir.path().join("service.log");
-        assert!(load.progress(before).await, "nothing is stored after {fault:?}:\n{}", last_lines(&log));
+        assert!(
+            load.progress(before).await,
+            "nothing is stored after {fault:?}:\n{}",
+            alone.state(dir.path())
+        );
         if round == rounds / 2 {
             // A restore goes to a moment of PostgreSQL's clock; the run's own clock stands beside it.
             moment = Some((load.run.scribe.now(), Utc::now()));

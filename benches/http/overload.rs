@@ -1,0 +1,165 @@
+//! More than can be served: what is refused, how fast, and who goes on being served.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use serde_json::json;
+use tokio::{net::TcpStream, task::JoinHandle};
+
+use crate::{Bench, PASSWORD, load, load::Load};
+
+/// People who send at once, and connections each of them has.
+const PEOPLE: usize = 20;
+const CONNECTIONS: usize = 100;
+const IDLE: usize = 8_000;
+
+impl Bench {
+    /// Submissions alone, and while everybody signs in.
+    pub async fn logins(&self) -> anyhow::Result<()> {
+        let alone = self.load(64).run(load::submission).await?;
+        let over = Arc::new(AtomicBool::new(false));
+        let flood: Vec<JoinHandle<usize>> = (0..32)
+            .map(|_| {
+                let (over, http) = (over.clone(), self.http.clone());
+                let url = format!("http://{}/api/v1/auth/login", self.address);
+                tokio::spawn(async move {
+                    let body = json!({ "email": "bench@example.org", "password": PASSWORD });
+                    let mut signed_in = 0;
+                    while !over.load(Ordering::Relaxed) {
+                        let answer = http.post(&url).json(&body).send().await;
+                        signed_in += usize::from(answer.is_ok_and(|answer| answer.status().is_success()));
+                    }
+                    signed_in
+                })
+            })
+            .collect();
+        let beside = self.load(64).run(load::submission).await?;
+        over.store(true, Ordering::Relaxed);
+        let mut signed_in = 0;
+        for task in flood {
+            signed_in += task.await?;
+        }
+        println!(
+            "| submissions while 32 connections sign in ({:.0}/s); without them | {:.0}/s, p99 {:.1} ms | {:.0}/s | {:.2} |",
+            signed_in as f64 / self.seconds as f64,
+            beside.rate,
+            beside.p99,
+            alone.rate,
+            beside.rate / alone.rate
+        );
+        Ok(())
+    }
+
+    /// Two thousand connections that send again at once when refused, beside a coordinator who reads.
+    pub async fn overload(&self) -> anyhow::Result<()> {
+        let able = self.load(64).run(load::submission).await?.rate;
+        let before = self.memory()?.0;
+        let mut tasks = Vec::new();
+        for n in 0..PEOPLE {
+            let token = self.person(n).await?;
+            let load = Load {
+                address: &self.address,
+                token: &token,
+                seconds: self.seconds,
+                connections: CONNECTIONS,
+            };
+            tasks.extend(load.start(load::submission, true));
+        }
+        let reads = self.load(4).run(load::get("/api/v1/violations?region=KZ-35&limit=20")).await?;
+        let held = self.memory()?.0;
+        let (mut served, mut refused) = (Vec::new(), Vec::new());
+        for task in tasks {
+            for (status, time) in task.await?? {
+                if status == 201 { served.push(time) } else { refused.push(time) }
+            }
+        }
+        served.sort_unstable();
+        refused.sort_unstable();
+        let seconds = self.seconds as f64;
+        let at = |times: &[u64], share: f64| {
+            times.get(((times.len() as f64 - 1.0) * share) as usize).copied().unwrap_or(0) as f64 / 1000.0
+        };
+        println!(
+            "| overload: {} connections send {:.1} times what 64 had stored | {:.0}/s stored, p99 {:.0} ms | {able:.0}/s | {:.2} |",
+            PEOPLE * CONNECTIONS,
+            (served.len() + refused.len()) as f64 / seconds / able,
+            served.len() as f64 / seconds,
+            at(&served, 0.99),
+            served.len() as f64 / seconds / able
+        );
+        println!(
+            "| overload: refused with 503 and Retry-After | {:.0}/s, p50 {:.1} ms, p99 {:.0} ms | | |",
+            refused.len() as f64 / seconds,
+            at(&refused, 0.5),
+            at(&refused, 0.99)
+        );
+        println!(
+            "| overload: lists for a coordinator beside it, 4 connections | {:.0}/s, p50 {:.1} ms, p99 {:.0} ms | | |",
+            reads.rate, reads.p50, reads.p99
+        );
+        println!(
+            "| overload: resident memory of the service, before it and in it | {held} kB | {before} kB | |"
+        );
+        Ok(())
+    }
+
+    /// What connections cost that say nothing.
+    pub async fn idle(&self) -> anyhow::Result<()> {
+        let before = self.memory()?.0;
+        let mut open = Vec::new();
+        for n in 0..IDLE {
+            // Addresses of the loopback have ports of their own.
+            let socket = tokio::net::TcpSocket::new_v4()?;
+            socket.bind(format!("127.0.0.{}:0", 2 + n / 4000).parse()?)?;
+            let mut stream = socket.connect(self.address.parse()?).await?;
+            ask(&mut stream).await?;
+            open.push(stream);
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let held = self.memory()?.0;
+        let each = (held.saturating_sub(before)) as f64 / IDLE as f64;
+        let beside = self.load(64).run(load::submission).await?;
+        println!(
+            "| {IDLE} idle connections | {each:.1} kB each, {:.2} GB for 100,000 | | |\n\
+             | submissions beside them | {:.0}/s, p99 {:.1} ms | | |",
+            each * 100_000.0 / 1e6,
+            beside.rate,
+            beside.p99
+        );
+        Ok(())
+    }
+
+    async fn person(&self, n: usize) -> anyhow::Result<String> {
+        let api = format!("http://{}/api/v1", self.address);
+        let account = json!({ "email": format!("observer-{n}@example.org"), "password": PASSWORD });
+        let mut new = account.clone();
+        new["role"] = "observer".into();
+        self.http
+            .post(format!("{api}/users"))
+            .bearer_auth(&self.token)
+            .json(&new)
+            .send()
+            .await?
+            .error_for_status()?;
+        let tokens =
+            self.http.post(format!("{api}/auth/login")).json(&account).send().await?.error_for_status()?;
+        let tokens: serde_json::Value = tokens.json().await?;
+        Ok(tokens["access_token"].as_str().expect("a token").to_owned())
+    }
+}
+
+/// One request and its answer, so that the connection is known to the service.
+async fn ask(stream: &mut TcpStream) -> anyhow::Result<()> {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: bench\r\n\r\n").await?;
+    let started = Instant::now();
+    let mut answer = [0; 1024];
+    let read = tokio::time::timeout(Duration::from_secs(10), stream.read(&mut answer)).await??;
+    anyhow::ensure!(read > 0, "closed after {:?}", started.elapsed());
+    Ok(())
+}
