@@ -85,7 +85,7 @@ impl Bench {
     /// Resident memory of the service in kB: now, and the most there was.
     pub fn memory(&self) -> anyhow::Result<(u64, u64)> {
         let status =
-            std::fs::read_to_string(Path::new("/proc").join(self.service.id().to_string()).join("status"))?;
+            std::fs::read_to_string(Path::new("/proc").join(self.service.0.id().to_string()).join("status"))?;
         let of = |name: &str| {
             let line = status.lines().find_map(|line| line.strip_prefix(name));
             line.and_then(|rest| rest.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0)

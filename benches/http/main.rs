@@ -30,11 +30,21 @@ use load::{Load, Report};
 const PASSWORD: &str = "correct horse battery";
 const CONNECTIONS: usize = 32;
 
+/// The service; it ends with the benchmark, however that ends.
+struct Service(Child);
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 struct Bench {
     cluster: Cluster,
     pool: Pool,
     seconds: u64,
-    service: Child,
+    service: Service,
     address: String,
     token: String,
     http: reqwest::Client,
@@ -98,6 +108,7 @@ impl Bench {
             .arg(dir.path().join("service"))
             .env("DATABASE_URL", cluster.url())
             .env("BAQYLAU_RATE_LIMIT", "0")
+            .env("BAQYLAU_LOGIN_LIMIT", "0")
             .env("RUST_LOG", "warn")
             .stdout(Stdio::piped())
             .spawn()?;
@@ -116,12 +127,12 @@ impl Bench {
         let token = tokens["access_token"].as_str().expect("a token").to_owned();
         println!("| what | baqylau | PostgreSQL's tool | ratio |\n|---|---|---|---|");
         let http = baqylau::http::client()?;
+        let service = Service(service);
         Ok(Self { cluster, pool, seconds, service, address, token, http, dir })
     }
 
-    async fn stop(mut self) -> anyhow::Result<()> {
-        self.service.kill()?;
-        self.service.wait()?;
+    async fn stop(self) -> anyhow::Result<()> {
+        drop(self.service);
         self.cluster.stop().await
     }
 

@@ -12,7 +12,7 @@ INSERT INTO violations (election_id, record_id, stage, people_involved) VALUES (
 INSERT INTO record_versions (election_id, record_id, version, action, status, actor_id, at, content, content_hash, salt, commitment) VALUES (1, ('0197a000-' || lpad(to_hex(:a::bigint), 4, '0') || '-4000-8000-' || lpad(to_hex(:b::bigint), 12, '0'))::uuid, 1, 'submitted', 'submitted', '01970000-0000-7000-8000-000000000001', now(), '{"category":"observer_obstructed","city":"qaraghandy","description":"Бақылаушыны дауыс санау кезінде учаскеден шығарды","election":"kz-2019-president","occurred_at":"2019-06-09T04:00:00Z","polling_station":"123","precision":"exact","region":"KZ-35","severity":"serious","stage":"voting"}', decode(repeat('ab', 32), 'hex'), decode(repeat('cd', 32), 'hex'), sha256((:a::text || :b::text)::bytea));
 INSERT INTO ledger_queue (commitment) VALUES (sha256((:a::text || :b::text)::bytea));
 INSERT INTO count_deltas VALUES (1, 'violation', 7, 12, '2019-06-09', 'observer_obstructed', 'submitted', 'serious', 1, 0);
-INSERT INTO polling_stations (election_id, region_id, number, city_id, origin) VALUES (1, 7, :s::text, 12, 'reported') ON CONFLICT DO NOTHING;
+INSERT INTO polling_stations (election_id, region_id, number, city_id) VALUES (1, 7, :s::text, 12) ON CONFLICT DO NOTHING;
 COMMIT;
 "#;
 

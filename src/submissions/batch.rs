@@ -14,7 +14,7 @@ use crate::{
     faults::Faults,
     http::{Kind, Problem, body, problem::ProblemBody},
     i18n::Language,
-    ledger::Ledger,
+    ledger::{Ledger, Receipt},
     places::Directory,
     protocols::domain::Protocol,
     records::{
@@ -133,8 +133,11 @@ impl Sender {
             return;
         }
         let (numbers, records): (Vec<usize>, Vec<NewRecord<D>>) = lines.into_iter().unzip();
+        let records = Arc::new(records);
         let mut outcomes: Vec<Result<Outcome, Problem>> = Vec::new();
-        match self.submit(&records).await {
+        // Signing costs as much as storing: both at once.
+        let (stored, receipts) = tokio::join!(self.submit(&records), self.sign(&records));
+        match stored {
             Ok(stored) => outcomes.extend(stored.into_iter().map(Ok)),
             // The database is away: the sender has the lines and sends them again.
             Err(error) if error.is_transient() => {
@@ -148,7 +151,9 @@ impl Sender {
                 }
             }
         }
-        for ((line, record), outcome) in numbers.into_iter().zip(&records).zip(outcomes) {
+        for (((line, record), receipt), outcome) in
+            numbers.into_iter().zip(records.iter()).zip(receipts).zip(outcomes)
+        {
             let outcome = match outcome {
                 Ok(Outcome::Created) => Ok(201),
                 Ok(Outcome::Replayed) => Ok(200),
@@ -158,7 +163,7 @@ impl Sender {
             let problem = outcome.as_ref().err().map(|problem| problem.body(self.language));
             let status = outcome.unwrap_or_else(|_| problem.as_ref().map_or(500, ProblemBody::status));
             // A replay's receipt is asked for by its id: the line's salt is not the one that was stored.
-            let receipt = (status == 201).then(|| versions::first_receipt(record, &self.ledger));
+            let receipt = Some(receipt).filter(|_| status == 201);
             answers.push(LineAnswer {
                 line,
                 status,
@@ -168,6 +173,13 @@ impl Sender {
                 problem,
             });
         }
+    }
+
+    /// The receipts of records that are about to be stored.
+    async fn sign<D: DetailsTable>(&self, records: &Arc<Vec<NewRecord<D>>>) -> Vec<Receipt> {
+        let (records, ledger) = (records.clone(), self.ledger.clone());
+        let sign = move || records.iter().map(|record| versions::first_receipt(record, &ledger)).collect();
+        tokio::task::spawn_blocking(sign).await.expect("signing does not panic")
     }
 
     async fn submit<D: DetailsTable>(&self, records: &[NewRecord<D>]) -> Result<Vec<Outcome>, DbError> {

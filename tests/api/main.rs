@@ -21,6 +21,7 @@ mod places;
 mod records;
 mod results;
 mod safety;
+mod scaling;
 mod sealing;
 mod sheets;
 mod submissions;

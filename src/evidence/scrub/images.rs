@@ -132,7 +132,7 @@ pub fn webp(bytes: &[u8]) -> Edits {
     /// Flags of VP8X that say that there are Exif and XMP.
     const METADATA: u8 = 0x08 | 0x04;
     let end = (le32(bytes, 4)? as usize).checked_add(8).ok_or(ScrubError::Form)?;
-    if bytes.get(8..12) != Some(b"WEBP") || end > bytes.len() {
+    if bytes.get(8..12) != Some(b"WEBP") || end <= 12 || end > bytes.len() {
         return Err(ScrubError::Form);
     }
     let (mut edits, mut flags) = (Vec::new(), None);
