@@ -3,6 +3,8 @@
 //! Each slice (`violations`, `places`, …) has the same rooms: `domain` decides and knows no HTTP and no
 //! SQL, `store` speaks diesel, `routes` speaks HTTP. `docs/ARCHITECTURE.md` tells the whole.
 
+#![forbid(unsafe_code)]
+
 pub mod accounts;
 pub mod aggregates;
 pub mod app;

@@ -36,6 +36,7 @@ fault-station_needs_place = A polling station needs its city or region
 fault-unknown_source = There is no such source
 fault-unknown_record = There is no such record
 fault-not_an_id = This is no UUID of version 4 or 7
+fault-guessable = This is too easy to guess: choose several words that do not belong together
 fault-not_an_email = This is no e-mail address
 fault-not_sealed = Personal data is taken only sealed: an age-encrypted text in armour
 fault-not_a_cursor = This is no cursor of this list

@@ -36,6 +36,7 @@ fault-station_needs_place = Учаскеге қала немесе өңір ке
 fault-unknown_source = Мұндай дереккөз жоқ
 fault-unknown_record = Мұндай жазба жоқ
 fault-not_an_id = Бұл 4 не 7 нұсқалы UUID емес
+fault-guessable = Табу тым оңай: бір-біріне қатысы жоқ бірнеше сөз алыңыз
 fault-not_an_email = Бұл e-mail мекенжайы емес
 fault-not_sealed = Жеке деректер тек мөрленген түрде қабылданады (age, armor)
 fault-not_a_cursor = Бұл осы тізімнің курсоры емес

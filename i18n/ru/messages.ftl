@@ -36,6 +36,7 @@ fault-station_needs_place = К участку нужен город или ре�
 fault-unknown_source = Такого источника нет
 fault-unknown_record = Такой записи нет
 fault-not_an_id = Это не UUID версии 4 или 7
+fault-guessable = Слишком легко угадать: возьмите несколько не связанных между собой слов
 fault-not_an_email = Это не адрес e-mail
 fault-not_sealed = Личные данные принимаются только запечатанными (age, armor)
 fault-not_a_cursor = Это не курсор этого списка

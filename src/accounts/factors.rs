@@ -135,7 +135,7 @@ pub async fn confirm(
             .execute(conn)
             .await?;
         let codes: Vec<String> =
-            (0..RECOVERY_CODES).map(|_| BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 10]>())).collect();
+            (0..RECOVERY_CODES).map(|_| BASE64_URL_SAFE_NO_PAD.encode(rand::random::<[u8; 15]>())).collect();
         let rows: Vec<_> = codes
             .iter()
             .map(|code| (recovery_codes::digest.eq(tokens::digest(code)), recovery_codes::user_id.eq(owner)))

@@ -69,7 +69,7 @@ pub struct AcceptRequest {
     email: Option<String>,
     #[validate(length(min = 1, max = 200))]
     name: Option<String>,
-    #[validate(required, length(min = 12, max = 1024))]
+    #[validate(required, length(min = 12, max = 1024), custom(function = "password::hard_to_guess"))]
     password: Option<String>,
 }
 

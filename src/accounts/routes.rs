@@ -94,7 +94,7 @@ pub struct NewAccountRequest {
     #[validate(length(max = 50))]
     regions: Option<Vec<String>>,
     /// Twelve characters or more; without it one is made and told in the answer.
-    #[validate(length(min = 12, max = 1024))]
+    #[validate(length(min = 12, max = 1024), custom(function = "password::hard_to_guess"))]
     password: Option<String>,
 }
 
@@ -111,7 +111,7 @@ pub struct NewAccountView {
 pub struct PasswordRequest {
     #[validate(required, length(max = 1024))]
     current: Option<String>,
-    #[validate(required, length(min = 12, max = 1024))]
+    #[validate(required, length(min = 12, max = 1024), custom(function = "password::hard_to_guess"))]
     new: Option<String>,
 }
 

@@ -244,6 +244,9 @@ pub enum Rotation {
 /// How long after its first use a token may be handed in again because the answer was lost.
 const LOST: Duration = Duration::days(7);
 
+/// How long a session lasts at most, however often it is refreshed (ASVS 5.0, 7.3.2).
+const SESSION_LIFE: Duration = Duration::days(90);
+
 /// Exchanges a refresh token for the next one (RFC 9700 §4.14). The last token that was used may be handed in again
 /// while the one that followed it was not: its answer was lost on the way. If a thief does so, the token that the owner
 /// has is replaced, and showing it ends the session.
@@ -254,6 +257,7 @@ pub async fn rotate(conn: &mut AsyncPgConnection, old: Vec<u8>, new: Vec<u8>) ->
         DateTime<Utc>,
         Option<DateTime<Utc>>,
         bool,
+        DateTime<Utc>,
         Option<DateTime<Utc>>,
         Option<DateTime<Utc>>,
     );
@@ -268,6 +272,7 @@ pub async fn rotate(conn: &mut AsyncPgConnection, old: Vec<u8>, new: Vec<u8>) ->
                 refresh_tokens::expires_at,
                 refresh_tokens::used_at,
                 refresh_tokens::replaced,
+                sessions::created_at,
                 sessions::revoked_at,
                 users::disabled_at,
             ))
@@ -275,10 +280,12 @@ pub async fn rotate(conn: &mut AsyncPgConnection, old: Vec<u8>, new: Vec<u8>) ->
             .first(conn)
             .await
             .optional()?;
-        let Some((session, user, expires_at, used_at, replaced, revoked_at, disabled_at)) = row else {
+        let Some((session, user, expires_at, used_at, replaced, signed_in_at, revoked_at, disabled_at)) = row
+        else {
             return Ok(Rotation::Unknown);
         };
-        if revoked_at.is_some() || disabled_at.is_some() || expires_at < Utc::now() {
+        let over = expires_at < Utc::now() || signed_in_at + SESSION_LIFE < Utc::now();
+        if over || revoked_at.is_some() || disabled_at.is_some() {
             return Ok(Rotation::Unknown);
         }
         let theft = match used_at {

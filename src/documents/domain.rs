@@ -4,7 +4,7 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
-use validator::Validate;
+use validator::{Validate, ValidationError};
 
 use crate::places::Names;
 
@@ -22,7 +22,14 @@ pub struct Source {
     #[validate(length(min = 2, max = 3))]
     pub language: String,
     pub published_on: Option<NaiveDate>,
+    #[validate(length(max = 2000), custom(function = "web_address"))]
     pub url: Option<String>,
+}
+
+/// Pages make links of it, so no other scheme may be in it.
+fn web_address(text: &str) -> Result<(), ValidationError> {
+    let web = ["https://", "http://"].iter().any(|scheme| text.starts_with(scheme));
+    if web { Ok(()) } else { Err(ValidationError::new("web_address")) }
 }
 
 /// A figure or statement of a source. It never becomes a count.

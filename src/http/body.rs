@@ -245,6 +245,7 @@ fn add_rules(errors: &ValidationErrors, at: &str, faults: &mut Faults) {
                         "range" => faults.add_with(&pointer, "range", vec![arg("min"), arg("max")]),
                         "email" => faults.add(&pointer, "not_an_email"),
                         "required" => faults.add(&pointer, "required"),
+                        "guessable" => faults.add(&pointer, "guessable"),
                         _ => faults.add(&pointer, "not_allowed_here"),
                     }
                 }

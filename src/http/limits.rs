@@ -103,3 +103,24 @@ pub async fn limit(
     request.extensions_mut().insert(Client { key: client, signed_in });
     Ok(next.call(request).await?.map_into_left_body())
 }
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    #[test]
+    fn only_the_last_address_of_a_proxy_that_is_believed_counts() {
+        let request = TestRequest::default()
+            .peer_addr("10.0.0.1:9".parse().unwrap())
+            .insert_header(("x-forwarded-for", "203.0.113.7, 198.51.100.4"))
+            .to_http_request();
+        assert_eq!(Limits::new(0, 0, false).address(&request), "10.0.0.1", "anybody can send the header");
+        assert_eq!(
+            Limits::new(0, 0, true).address(&request),
+            "198.51.100.4",
+            "what the client wrote comes first"
+        );
+    }
+}

@@ -10,10 +10,12 @@ use actix_web::{
         header::{self, HeaderName, HeaderValue},
     },
     middleware::Next,
+    web::Data,
 };
 use tracing::Instrument;
 
 use super::problem::{Kind, Problem};
+use crate::accounts::tokens::TokenKey;
 
 /// Turns every error, those of the framework too, into a problem in the client's language.
 pub async fn localise(
@@ -72,6 +74,15 @@ fn request_id(request: &ServiceRequest) -> String {
     given.map_or_else(|| uuid::Uuid::new_v4().simple().to_string(), str::to_owned)
 }
 
+/// Signing in and out, changes of accounts and keys, names opened, and whatever was refused for want of a right.
+fn is_security_event(method: &str, route: &str, status: u16) -> bool {
+    const AREAS: [&str; 5] =
+        ["/api/v1/auth/", "/api/v1/me/", "/api/v1/users", "/api/v1/recipients", "/api/v1/invitations"];
+    matches!(status, 401 | 403 | 429)
+        || route.ends_with("/sealed-person")
+        || method != "GET" && AREAS.iter().any(|area| route.starts_with(area))
+}
+
 /// Counts requests by route, method and status, times them, and gives each a name that all its log lines carry. No
 /// address, query or id of a record is kept.
 pub async fn measure(
@@ -88,6 +99,12 @@ pub async fn measure(
     let took = started.elapsed();
     span.in_scope(|| {
         let ms = took.as_millis() as u64;
+        if is_security_event(&method, &route, status) {
+            let request = response.request();
+            let token = request.app_data::<Data<TokenKey>>().and_then(|key| key.verify_header(request));
+            let account = token.map(|token| token.sub.to_string()).unwrap_or_default();
+            tracing::info!(target: "baqylau::security", %route, status, account, "security");
+        }
         if status >= 500 {
             tracing::warn!(%route, status, ms, "request failed");
         } else if took > SLOW {

@@ -36,6 +36,23 @@ async fn a_refresh_token_works_once_and_a_stolen_one_ends_the_session() {
 }
 
 #[tokio::test]
+async fn a_session_ends_one_day_however_often_it_is_refreshed() {
+    let app = App::new().await;
+    let person = app.sign_in("observer").await;
+    let refresh = async |token: &serde_json::Value| {
+        app.nobody().post("/auth/refresh", json!({ "refresh_token": token })).await
+    };
+    let aged = async |days: &str| {
+        let update = format!("UPDATE sessions SET created_at = now() - interval '{days}'");
+        app.sql().await.batch_execute(&update).await.unwrap();
+    };
+    aged("89 days").await;
+    let second = refresh(&person.tokens["refresh_token"]).await.json(200);
+    aged("91 days").await;
+    assert_eq!(refresh(&second["refresh_token"]).await.status, 401);
+}
+
+#[tokio::test]
 async fn a_lost_answer_costs_no_session_and_a_thief_is_seen_nevertheless() {
     let app = App::new().await;
     let person = app.sign_in("observer").await;
@@ -74,6 +91,13 @@ async fn accounts_are_made_and_disabled_by_admins() {
     let made = admin.post("/users", new.clone()).await.json(201);
     assert_eq!(made["regions"], json!(["KZ-15"]));
     assert_eq!(admin.post("/users", new).await.status, 409);
+    let easy = json!({ "email": "e@example.org", "role": "observer", "password": "password1234" });
+    let easy = admin.post("/users", easy).await.faults();
+    assert_eq!(
+        easy,
+        [("/password".to_owned(), "guessable".to_owned())],
+        "what every list of leaked ones has"
+    );
     let bad = json!({ "email": "x", "role": "king", "regions": ["KZ-1"], "password": "short" });
     let faults = admin.post("/users", bad).await.faults();
     let mut places: Vec<_> = faults.iter().map(|(place, _)| place.as_str()).collect();

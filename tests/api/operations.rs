@@ -197,6 +197,12 @@ async fn the_log_is_structured_and_tells_no_names_tokens_or_passwords() {
     let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
     let of_request = |line: &&Value| line["span"]["id"] == "asked-by-a-test";
     assert!(lines.iter().filter(of_request).any(|line| line["fields"]["route"] == "/api/v1/detentions"));
+    let events = lines.iter().filter(|line| line["target"] == "baqylau::security");
+    let signing_in: Vec<&Value> = events
+        .filter(|line| line["fields"]["route"] == "/api/v1/auth/login")
+        .map(|it| &it["fields"]["status"])
+        .collect();
+    assert_eq!(signing_in, [200, 401], "whoever came in and whoever did not is in the log");
 }
 
 #[tokio::test]
@@ -238,4 +244,32 @@ async fn a_service_that_leaves_says_so_and_answers_on() {
     app.running.leave();
     assert_eq!(reqwest::get(format!("{}/readyz", app.url)).await.unwrap().status().as_u16(), 503);
     observer.post("/violations", crate::support::violation(json!({}))).await.json(201);
+}
+
+#[test]
+fn every_test_that_the_security_page_names_is_there() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut code = String::new();
+    let mut folders = vec![root.join("src"), root.join("tests/api")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            match entry.extension() {
+                _ if entry.is_dir() => folders.push(entry),
+                Some(kind) if kind == "rs" => code.push_str(&std::fs::read_to_string(entry).unwrap()),
+                _ => {}
+            }
+        }
+    }
+    let mut named = 0;
+    for page in ["SECURITY.md", "THREATS.md"] {
+        let text = std::fs::read_to_string(root.join("docs").join(page)).unwrap();
+        let words = text.split('`').skip(1).step_by(2).map(|word| word.trim_end_matches('…'));
+        for name in words.filter(|word| {
+            word.matches('_').count() > 2 && word.chars().all(|c| c == '_' || c.is_ascii_lowercase())
+        }) {
+            assert!(code.contains(&format!("fn {name}")), "{page} names {name}");
+            named += 1;
+        }
+    }
+    assert!(named > 80, "{named} names were found");
 }

@@ -54,6 +54,10 @@ async fn coordinators_add_to_the_documents() {
     let coordinator = app.sign_in("qaraghandy").await;
     let source = json!({ "id": "statement-1", "title": "A statement", "language": "ru", "published_on": "2019-06-10" });
     assert_eq!(app.sign_in("observer").await.post("/sources", source.clone()).await.status, 403);
+    let mut script = source.clone();
+    script["url"] = "javascript:alert(1)".into();
+    let faults = coordinator.post("/sources", script).await.faults();
+    assert_eq!(faults[0].0, "/url", "pages would make a link of it");
     coordinator.post("/sources", source.clone()).await.json(201);
     assert_eq!(coordinator.post("/sources", source).await.status, 409);
     let text = json!({ "kk": "а", "ru": "б", "en": "c" });

@@ -18,6 +18,18 @@ async fn pages_come_packed_with_hashed_files_that_are_kept_and_a_strict_policy()
     let tag = header(&page, "etag");
     let again = client.get(&root).header("if-none-match", tag).send().await.unwrap();
     assert_eq!(again.status(), 304);
+    for path in ["", "/api/v1/regions", "/api/v1/violations", "/nowhere"] {
+        let answer = client.get(format!("{root}{path}")).send().await.unwrap();
+        assert_eq!(header(&answer, "x-content-type-options"), "nosniff");
+        assert_eq!(header(&answer, "referrer-policy"), "no-referrer");
+        assert_eq!(header(&answer, "cross-origin-opener-policy"), "same-origin");
+        assert_eq!(header(&answer, "cross-origin-resource-policy"), "same-origin");
+        assert!(header(&answer, "strict-transport-security").starts_with("max-age=31536000"));
+        let policy = header(&answer, "content-security-policy");
+        for said in ["default-src 'none'", "base-uri 'none'", "frame-ancestors 'none'"] {
+            assert!(policy.contains(said), "{path}: {policy}");
+        }
+    }
     let page = page.text().await.unwrap();
     assert!(!page.contains("http://") && !page.contains("https://"), "a page asks no other host: {page}");
     let script = page.split("src=\"/").nth(1).unwrap().split('"').next().unwrap();
