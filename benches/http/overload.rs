@@ -59,15 +59,14 @@ impl Bench {
     pub async fn overload(&self) -> anyhow::Result<()> {
         let able = self.load(64).run(load::submission).await?.rate;
         let before = self.memory()?.0;
-        let mut tasks = Vec::new();
+        let mut tokens = Vec::new();
         for n in 0..PEOPLE {
-            let token = self.person(n).await?;
-            let load = Load {
-                address: &self.address,
-                token: &token,
-                seconds: self.seconds,
-                connections: CONNECTIONS,
-            };
+            tokens.push(self.person(n).await?);
+        }
+        let mut tasks = Vec::new();
+        for token in &tokens {
+            let load =
+                Load { address: &self.address, token, seconds: self.seconds, connections: CONNECTIONS };
             tasks.extend(load.start(load::submission, true));
         }
         let reads = self.load(4).run(load::get("/api/v1/violations?region=KZ-35&limit=20")).await?;

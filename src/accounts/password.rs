@@ -8,12 +8,23 @@ use argon2::{
     Algorithm, Argon2, Params, Version,
     password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
 };
-use tokio::sync::Semaphore;
+use tokio::sync::oneshot;
 
-/// Half of the cores, one at least: signing in must not starve submissions.
-static TURNS: LazyLock<Semaphore> = LazyLock::new(|| {
-    Semaphore::new(std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1)))
+/// Threads on half of the cores, one at least, that stand back for all others: when everybody signs in at once, who
+/// sends a record does not wait for them.
+static HASHERS: LazyLock<rayon::ThreadPool> = LazyLock::new(|| {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let stand_back = |_| {
+        // On Linux this is the niceness of the thread alone.
+        if let Err(error) = rustix::process::setpriority_process(None, NICE) {
+            tracing::debug!(%error, "hashing goes on at the priority of all");
+        }
+    };
+    let builder = rayon::ThreadPoolBuilder::new().num_threads((cores / 2).max(1)).start_handler(stand_back);
+    builder.thread_name(|_| "hashing".to_owned()).build().expect("threads can be started")
 });
+/// About a tenth of the share that others have, where they want it.
+const NICE: i32 = 10;
 
 /// Words that somebody who guesses here would try first, beside the lists of leaked and common ones that zxcvbn has.
 const OURS: [&str; 14] = [
@@ -51,8 +62,9 @@ fn argon2() -> Argon2<'static> {
 }
 
 async fn in_turn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    let _turn = TURNS.acquire().await.expect("never closed");
-    tokio::task::spawn_blocking(work).await.expect("hashing does not panic")
+    let (reply, done) = oneshot::channel();
+    HASHERS.spawn(move || drop(reply.send(work())));
+    done.await.expect("hashing does not panic")
 }
 
 /// The hash of `password` in PHC form, with a fresh salt.
