@@ -35,3 +35,11 @@ torture ROUNDS="66":
 hostile EXAMPLES="100" SECONDS="300":
     cargo build
     .ci/schemathesis {{EXAMPLES}} {{SECONDS}}
+
+# Feed made-up input to every parser (cargo install cargo-fuzz, a nightly toolchain); inputs a target
+fuzz INPUTS="200000":
+    .ci/fuzz {{INPUTS}}
+
+# Replace a running older version by this one on the same schema, without a pause
+upgrade:
+    .ci/upgrade
