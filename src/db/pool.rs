@@ -178,7 +178,11 @@ where
                     return;
                 }
                 Ok(_) => {}
-                Err(error) => tracing::debug!(%error, "a database connection ended"),
+                // Whoever asks it again after this is told the same for ever.
+                Err(error) => {
+                    tracing::debug!(%error, "a database connection ended");
+                    return;
+                }
             }
         }
     });
