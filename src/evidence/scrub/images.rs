@@ -302,6 +302,14 @@ mod tests {
     }
 
     #[test]
+    fn a_webp_that_says_it_is_shorter_than_its_own_name_has_no_copy() {
+        for size in [0u32, 1, 4] {
+            let bytes = [b"RIFF".as_slice(), &size.to_le_bytes(), b"WEBPVP8X", &[0; 18]].concat();
+            assert!(matches!(webp(&bytes), Err(ScrubError::Form)), "{size}");
+        }
+    }
+
+    #[test]
     fn a_webp_keeps_its_picture_and_says_that_nothing_else_is_there() {
         let chunk = |kind: &[u8], content: &[u8]| {
             let pad = vec![0; content.len() % 2];
