@@ -136,13 +136,16 @@ pub fn webp(bytes: &[u8]) -> Edits {
         return Err(ScrubError::Form);
     }
     let (mut edits, mut flags) = (Vec::new(), None);
-    let (mut at, mut left_out) = (12, 0);
+    let (mut at, mut left_out, mut pictures) = (12, 0, 0);
     while at < end {
         let length = le32(bytes, at + 4)? as usize;
         let next = at.checked_add(8 + length + length % 2).ok_or(ScrubError::Form)?;
         let kind = bytes.get(at..at + 4).ok_or(ScrubError::Form)?;
         if next > end {
             return Err(ScrubError::Form);
+        }
+        if [b"VP8 ", b"VP8L", b"ANMF"].iter().any(|picture| picture.as_slice() == kind) {
+            pictures += 1;
         }
         if kind == b"VP8X" {
             let byte = *bytes.get(at + 8).ok_or(ScrubError::Form)?;
@@ -156,6 +159,9 @@ pub fn webp(bytes: &[u8]) -> Edits {
     }
     if end < bytes.len() {
         edits.push(Edit::cut(end as u64..bytes.len() as u64));
+    }
+    if pictures == 0 {
+        return Err(ScrubError::Form);
     }
     if left_out > 0 {
         let size = (end - 8 - left_out) as u32;
@@ -302,11 +308,14 @@ mod tests {
     }
 
     #[test]
-    fn a_webp_that_says_it_is_shorter_than_its_own_name_has_no_copy() {
+    fn a_webp_without_a_picture_has_no_copy() {
         for size in [0u32, 1, 4] {
             let bytes = [b"RIFF".as_slice(), &size.to_le_bytes(), b"WEBPVP8X", &[0; 18]].concat();
             assert!(matches!(webp(&bytes), Err(ScrubError::Form)), "{size}");
         }
+        let no_picture =
+            [b"RIFF".as_slice(), &16u32.to_le_bytes(), b"WEBPEXIF", &4u32.to_le_bytes(), b"GPS!"].concat();
+        assert!(matches!(webp(&no_picture), Err(ScrubError::Form)));
     }
 
     #[test]
