@@ -15,7 +15,7 @@ use crate::{
     sealing,
 };
 
-#[derive(Insertable, Queryable, Selectable)]
+#[derive(Queryable, Selectable)]
 #[diesel(table_name = detentions, check_for_backend(Pg))]
 struct Row {
     election_id: ElectionId,

@@ -10,12 +10,10 @@ use actix_web::{
         header::{self, HeaderName, HeaderValue},
     },
     middleware::Next,
-    web::Data,
 };
 use tracing::Instrument;
 
 use super::problem::{Kind, Problem};
-use crate::accounts::tokens::TokenKey;
 
 /// Turns every error, those of the framework too, into a problem in the client's language.
 pub async fn localise(
@@ -100,9 +98,7 @@ pub async fn measure(
     span.in_scope(|| {
         let ms = took.as_millis() as u64;
         if is_security_event(&method, &route, status) {
-            let request = response.request();
-            let token = request.app_data::<Data<TokenKey>>().and_then(|key| key.verify_header(request));
-            let account = token.map(|token| token.sub.to_string()).unwrap_or_default();
+            let account = super::account(response.request()).map(|id| id.to_string()).unwrap_or_default();
             tracing::info!(target: "baqylau::security", %route, status, account, "security");
         }
         if status >= 500 {

@@ -13,7 +13,12 @@ pub mod reads;
 
 pub use problem::{Kind, Problem};
 
-use crate::i18n::Language;
+use actix_web::{HttpRequest, web::Data};
+
+use crate::{
+    accounts::{UserId, tokens::TokenKey},
+    i18n::Language,
+};
 
 /// The language that a client likes best (`Accept-Language`).
 pub fn language(headers: &actix_web::http::header::HeaderMap) -> Language {
@@ -29,6 +34,11 @@ pub fn asked_language(query: &mut query::Query, headers: &actix_web::http::heade
         query.faults.add_with("?language", "not_one_of", vec![("words", "kk, ru, en".to_owned())]);
         Language::default()
     })
+}
+
+/// Whose token a request carries, if it is a good one; whether the account and its session still are is not asked.
+fn account(request: &HttpRequest) -> Option<UserId> {
+    Some(request.app_data::<Data<TokenKey>>()?.verify_header(request)?.sub)
 }
 
 /// The result of a route.

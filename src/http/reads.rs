@@ -18,12 +18,9 @@ use actix_web::{
     web::Data,
 };
 
-use crate::{
-    accounts::{UserId, tokens::TokenKey},
-    db::{
-        Pool,
-        replicas::{ReadPools, Replicas},
-    },
+use crate::db::{
+    Pool,
+    replicas::{ReadPools, Replicas},
 };
 
 /// The header's name.
@@ -61,12 +58,8 @@ fn choose<'a>(request: &HttpRequest, pools: &'a ReadPools, replicas: &Replicas) 
         // Whoever asks for a position that is none gets the freshest there is.
         Some(Err(())) => return pools.primary(),
     };
-    let wrote = account(request).and_then(|account| replicas.wrote(account));
+    let wrote = super::account(request).and_then(|account| replicas.wrote(account));
     pools.seeing(told.max(wrote).unwrap_or_default())
-}
-
-fn account(request: &HttpRequest) -> Option<UserId> {
-    Some(request.app_data::<Data<TokenKey>>()?.verify_header(request)?.sub)
 }
 
 /// Tells whoever wrote something where it stands.
@@ -80,7 +73,7 @@ pub async fn tell_position(
     if reads || replicas.is_empty() {
         return next.call(request).await;
     }
-    let account = account(request.request());
+    let account = super::account(request.request());
     let mut response = next.call(request).await?;
     if response.status().is_success()
         && let Some(position) = replicas.after_write(account).await

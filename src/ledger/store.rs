@@ -12,22 +12,18 @@ use super::{
 };
 use crate::db::{
     DbError, DbResult,
+    bulk::unnest,
     schema::{ledger_checkpoints, ledger_leaves, ledger_queue, ledger_tiles},
 };
 
 /// Commitments that one transaction gives their places at most.
 const BATCH: i64 = 8192;
 
-#[diesel::declare_sql_function]
-extern "SQL" {
-    fn unnest(values: sql_types::Array<sql_types::Bytea>) -> sql_types::Bytea;
-}
-
 /// Writes commitments beside the data that they commit to, in the transaction of `conn`. One statement
 /// however many there are, so that it is prepared once.
 pub async fn enqueue(mut conn: &AsyncPgConnection, commitments: Vec<Vec<u8>>) -> DbResult<()> {
     if !commitments.is_empty() {
-        diesel::select(unnest(commitments))
+        diesel::select(unnest::<sql_types::Bytea, _>(commitments))
             .insert_into(ledger_queue::table)
             .into_columns(ledger_queue::commitment)
             .execute(&mut conn)

@@ -141,8 +141,7 @@ pub async fn load(conn: &mut AsyncPgConnection) -> DbResult<Directory> {
 }
 
 /// A polling station that a record names.
-#[derive(Clone, Debug, Insertable, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[diesel(table_name = polling_stations)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Reported {
     pub election_id: ElectionId,
     pub region_id: RegionId,

@@ -1,10 +1,10 @@
 //! The OpenAPI operations of one kind of record, made once for all kinds.
 
+use serde_json::Value;
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
         ContentBuilder, HttpMethod, OpenApi, Ref, RefOr, Required, Response, ResponseBuilder, Schema,
-        content::Content,
         link::Link,
         path::{OperationBuilder, ParameterBuilder, ParameterIn, PathItem},
         request_body::{RequestBody, RequestBodyBuilder},
@@ -97,7 +97,7 @@ where
         "Stores a {kind}. Sending the same again answers 200 and stores nothing; the same id with other content is 409."
     ))
     .parameter(header("Idempotency-Key", "makes a submission without an id repeatable"))
-    .request_body(Some(example::<D>(of(&request))))
+    .request_body(Some(body_like(of(&request), serde_json::from_str(D::EXAMPLE).ok())))
     .response("201", linked::<D>(one("Stored")))
     .response("200", linked::<D>(one("Stored before")))
     .response("409", problem("The id stands for other content"))
@@ -190,12 +190,12 @@ fn header(name: &str, description: &str) -> ParameterBuilder {
 }
 
 fn body(schema: RefOr<Schema>) -> RequestBody {
-    RequestBodyBuilder::new().content("application/json", Content::new(Some(schema))).build()
+    body_like(schema, None)
 }
 
-fn example<D: Submittable>(schema: RefOr<Schema>) -> RequestBody {
-    let content = ContentBuilder::new().schema(Some(schema)).example(serde_json::from_str(D::EXAMPLE).ok());
-    RequestBodyBuilder::new().content("application/json", content.build()).build()
+fn body_like(schema: RefOr<Schema>, example: Option<Value>) -> RequestBody {
+    let content = ContentBuilder::new().schema(Some(schema)).example(example).build();
+    RequestBodyBuilder::new().content("application/json", content).build()
 }
 
 /// What can be done with the record in an answer, by its id.

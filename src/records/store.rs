@@ -52,7 +52,7 @@ pub struct StoredFacets {
 }
 
 /// A row of the envelope.
-#[derive(Clone, Debug, Queryable, Selectable, Insertable)]
+#[derive(Clone, Debug, Queryable, Selectable)]
 #[diesel(table_name = records, check_for_backend(Pg))]
 pub(super) struct Row {
     pub(super) election_id: i16,

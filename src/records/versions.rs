@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// An entry of the history.
-#[derive(Clone, Debug, Queryable, Selectable, Insertable)]
+#[derive(Clone, Debug, Queryable, Selectable)]
 #[diesel(table_name = record_versions, check_for_backend(Pg))]
 pub struct Version {
     pub election_id: i16,

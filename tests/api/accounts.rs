@@ -1,6 +1,6 @@
 use serde_json::json;
 
-use crate::support::{App, PASSWORD};
+use crate::support::{Answer, App, PASSWORD};
 
 #[tokio::test]
 async fn signing_in_gives_tokens_that_work() {
@@ -19,13 +19,15 @@ async fn signing_in_gives_tokens_that_work() {
     app.nobody().post("/auth/login", loud).await.json(200);
 }
 
+async fn refresh(app: &App, token: &serde_json::Value) -> Answer {
+    app.nobody().post("/auth/refresh", json!({ "refresh_token": token })).await
+}
+
 #[tokio::test]
 async fn a_refresh_token_works_once_and_a_stolen_one_ends_the_session() {
     let app = App::new().await;
     let person = app.sign_in("observer").await;
-    let refresh = async |token: &serde_json::Value| {
-        app.nobody().post("/auth/refresh", json!({ "refresh_token": token })).await
-    };
+    let refresh = async |token: &serde_json::Value| refresh(&app, token).await;
     let second = refresh(&person.tokens["refresh_token"]).await.json(200);
     refresh(&second["refresh_token"]).await.json(200);
     person.get("/me").await.json(200);
@@ -39,9 +41,7 @@ async fn a_refresh_token_works_once_and_a_stolen_one_ends_the_session() {
 async fn a_session_ends_one_day_however_often_it_is_refreshed() {
     let app = App::new().await;
     let person = app.sign_in("observer").await;
-    let refresh = async |token: &serde_json::Value| {
-        app.nobody().post("/auth/refresh", json!({ "refresh_token": token })).await
-    };
+    let refresh = async |token: &serde_json::Value| refresh(&app, token).await;
     let aged = async |days: &str| {
         let update = format!("UPDATE sessions SET created_at = now() - interval '{days}'");
         app.sql().await.batch_execute(&update).await.unwrap();
@@ -56,9 +56,7 @@ async fn a_session_ends_one_day_however_often_it_is_refreshed() {
 async fn a_lost_answer_costs_no_session_and_a_thief_is_seen_nevertheless() {
     let app = App::new().await;
     let person = app.sign_in("observer").await;
-    let refresh = async |token: &serde_json::Value| {
-        app.nobody().post("/auth/refresh", json!({ "refresh_token": token })).await
-    };
+    let refresh = async |token: &serde_json::Value| refresh(&app, token).await;
     let first = &person.tokens["refresh_token"];
     // Twice the answer is lost on the way, and the third one comes through.
     let lost = refresh(first).await.json(200);

@@ -4,6 +4,7 @@ use std::{
     io::{BufRead, BufReader},
     path::Path,
     process::{Child, Command, Stdio},
+    time::Duration,
 };
 
 use serde_json::{Value, json};
@@ -46,6 +47,18 @@ impl Serving {
     pub fn signal(&mut self, name: &str) -> i32 {
         Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap();
         self.child.wait().unwrap().code().unwrap_or(-1)
+    }
+
+    /// Waits until it says that it is ready; answers whether it did within a minute.
+    pub async fn ready(&self) -> bool {
+        let url = format!("{}/readyz", self.url);
+        for _ in 0..1200 {
+            if reqwest::get(&url).await.is_ok_and(|answer| answer.status() == 200) {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        false
     }
 
     /// The administrator's access token.

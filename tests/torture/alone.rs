@@ -141,14 +141,8 @@ impl Alone {
     }
 
     async fn ready(&self) {
-        let url = format!("{}/readyz", self.serving.as_ref().unwrap().url);
-        for _ in 0..1200 {
-            if reqwest::get(&url).await.is_ok_and(|answer| answer.status() == 200) {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        panic!("it does not come back; see {}", self.data.display());
+        let serving = self.serving.as_ref().unwrap();
+        assert!(serving.ready().await, "it does not come back; see {}", self.data.display());
     }
 
     async fn suffer(&mut self, fault: Fault, disk: Option<&Disk>, dice: &mut StdRng) {
@@ -192,11 +186,11 @@ impl Alone {
                 tokio::time::sleep(a_while).await;
                 signal("-CONT");
             }
-            Fault::SlowNetwork => self.weather(Weather::Slow(Duration::from_millis(300)), a_while).await,
-            Fault::SilentNetwork => self.weather(Weather::Silent, a_while).await,
+            Fault::SlowNetwork => self.proxy.turn(Weather::Slow(Duration::from_millis(300)), a_while).await,
+            Fault::SilentNetwork => self.proxy.turn(Weather::Silent, a_while).await,
             Fault::CuttingNetwork => {
                 let after = dice.random_range(1..20_000);
-                self.weather(Weather::Cutting(after), a_while).await;
+                self.proxy.turn(Weather::Cutting(after), a_while).await;
             }
             Fault::FullDisk => {
                 if let Some(disk) = disk {
@@ -211,12 +205,6 @@ impl Alone {
         let disk = Command::new("df").arg(&self.data).output().unwrap().stdout;
         let logs = [dir.join("service.log"), self.data.join("postgres.log")].map(|log| last_lines(&log));
         format!("{}\n{}", logs.join("\n"), String::from_utf8_lossy(&disk))
-    }
-
-    async fn weather(&self, weather: Weather, during: Duration) {
-        self.proxy.turn(weather);
-        tokio::time::sleep(during).await;
-        self.proxy.turn(Weather::Fair);
     }
 }
 

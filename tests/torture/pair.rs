@@ -134,12 +134,7 @@ impl Pair {
 
     async fn ready(&self) {
         for instance in self.instances.iter().flatten() {
-            let url = format!("{}/readyz", instance.url);
-            let started = std::time::Instant::now();
-            while !reqwest::get(&url).await.is_ok_and(|answer| answer.status() == 200) {
-                assert!(started.elapsed() < Duration::from_secs(60), "see {}", self.dir.display());
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
+            assert!(instance.ready().await, "it does not come back; see {}", self.dir.display());
         }
     }
 
@@ -190,18 +185,12 @@ impl Pair {
                      WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()",
                 );
             }
-            Fault::SilentNetwork => self.weather(which, Weather::Silent, a_while).await,
+            Fault::SilentNetwork => self.proxies[which].turn(Weather::Silent, a_while).await,
             Fault::CuttingNetwork => {
                 let after = dice.random_range(1..20_000);
-                self.weather(which, Weather::Cutting(after), a_while).await;
+                self.proxies[which].turn(Weather::Cutting(after), a_while).await;
             }
         }
-    }
-
-    async fn weather(&self, which: usize, weather: Weather, during: Duration) {
-        self.proxies[which].turn(weather);
-        tokio::time::sleep(during).await;
-        self.proxies[which].turn(Weather::Fair);
     }
 }
 

@@ -54,8 +54,11 @@ impl Proxy {
         *self.target.lock().unwrap() = url.strip_prefix("http://").unwrap().parse().unwrap();
     }
 
-    pub fn turn(&self, weather: Weather) {
+    /// It is so for a while, then fair again.
+    pub async fn turn(&self, weather: Weather, during: Duration) {
         self.weather.send_replace(weather);
+        tokio::time::sleep(during).await;
+        self.weather.send_replace(Weather::Fair);
     }
 }
 

@@ -136,7 +136,7 @@ pub fn webp(bytes: &[u8]) -> Edits {
         return Err(ScrubError::Form);
     }
     let (mut edits, mut flags) = (Vec::new(), None);
-    let (mut at, mut left_out, mut pictures) = (12, 0, 0);
+    let (mut at, mut left_out, mut picture) = (12, 0, false);
     while at < end {
         let length = le32(bytes, at + 4)? as usize;
         let next = at.checked_add(8 + length + length % 2).ok_or(ScrubError::Form)?;
@@ -144,9 +144,7 @@ pub fn webp(bytes: &[u8]) -> Edits {
         if next > end {
             return Err(ScrubError::Form);
         }
-        if [b"VP8 ", b"VP8L", b"ANMF"].iter().any(|picture| picture.as_slice() == kind) {
-            pictures += 1;
-        }
+        picture |= matches!(kind, b"VP8 " | b"VP8L" | b"ANMF");
         if kind == b"VP8X" {
             let byte = *bytes.get(at + 8).ok_or(ScrubError::Form)?;
             flags = Some((at + 8, byte));
@@ -160,7 +158,7 @@ pub fn webp(bytes: &[u8]) -> Edits {
     if end < bytes.len() {
         edits.push(Edit::cut(end as u64..bytes.len() as u64));
     }
-    if pictures == 0 {
+    if !picture {
         return Err(ScrubError::Form);
     }
     if left_out > 0 {
