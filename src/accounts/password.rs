@@ -2,7 +2,10 @@
 //! one lane. Hashing holds a core for tens of milliseconds, so it runs off the async threads and never on
 //! all cores at once.
 
-use std::sync::LazyLock;
+use std::{
+    sync::LazyLock,
+    time::{Duration, Instant},
+};
 
 use argon2::{
     Algorithm, Argon2, Params, Version,
@@ -11,7 +14,8 @@ use argon2::{
 use tokio::sync::oneshot;
 
 /// Threads on half of the cores, one at least, that stand back for all others: when everybody signs in at once, who
-/// sends a record does not wait for them.
+/// sends a record does not wait for them. Niceness alone does not do: the kernel shares the cores between groups of
+/// processes first (a container's, a session's), and PostgreSQL is of another group; see [`rest`].
 static HASHERS: LazyLock<rayon::ThreadPool> = LazyLock::new(|| {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let stand_back = |_| {
@@ -63,9 +67,26 @@ fn argon2() -> Argon2<'static> {
 
 async fn in_turn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let (reply, done) = oneshot::channel();
-    HASHERS.spawn(move || drop(reply.send(work())));
+    HASHERS.spawn(move || {
+        let before = (Instant::now(), on_core());
+        drop(reply.send(work()));
+        std::thread::sleep(rest(before.0.elapsed(), on_core().saturating_sub(before.1)));
+    });
     done.await.expect("hashing does not panic")
 }
+
+/// The time that this thread has had a core.
+fn on_core() -> Duration {
+    rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime).try_into().unwrap_or_default()
+}
+
+/// How long a thread rests after work that took `took`, of which it had a core for `on_core`. Where it had to wait for
+/// a core, others want it: they get it four times as long as they took it. Where nobody waits there is no rest.
+fn rest(took: Duration, on_core: Duration) -> Duration {
+    (took.saturating_sub(on_core) * 4).min(LONGEST_REST)
+}
+/// Four are signed in each second and core, however much else there is to do.
+const LONGEST_REST: Duration = Duration::from_millis(250);
 
 /// The hash of `password` in PHC form, with a fresh salt.
 pub async fn hash(password: String) -> String {
@@ -106,6 +127,15 @@ mod tests {
         {
             assert!(super::hard_to_guess(fine).is_ok(), "{fine}");
         }
+    }
+
+    #[test]
+    fn hashing_rests_where_others_want_the_core() {
+        let ms = std::time::Duration::from_millis;
+        assert_eq!(super::rest(ms(20), ms(20)), ms(0));
+        assert_eq!(super::rest(ms(20), ms(21)), ms(0));
+        assert_eq!(super::rest(ms(40), ms(20)), ms(80));
+        assert_eq!(super::rest(ms(900), ms(20)), super::LONGEST_REST);
     }
 
     #[tokio::test]

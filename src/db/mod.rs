@@ -68,3 +68,13 @@ pub async fn settled(conn: &mut diesel_async::AsyncPgConnection) -> DbResult<()>
 pub fn stored<T: std::str::FromStr>(word: &str) -> DbResult<T> {
     word.parse().map_err(|_| DbError::Corrupt(format!("{} {word:?}", std::any::type_name::<T>())))
 }
+
+/// A stored word read into the domain's type, on its way out of the database.
+#[derive(Clone, Copy, Debug, diesel::deserialize::FromSqlRow)]
+pub struct Word<T>(pub T);
+
+impl<T: std::str::FromStr> diesel::deserialize::FromSql<diesel::sql_types::Text, diesel::pg::Pg> for Word<T> {
+    fn from_sql(value: diesel::pg::PgValue<'_>) -> diesel::deserialize::Result<Self> {
+        Ok(Self(stored(std::str::from_utf8(value.as_bytes())?)?))
+    }
+}

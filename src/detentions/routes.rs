@@ -24,7 +24,7 @@ use crate::{
     },
     places::directory::Places,
     records::{
-        self, store,
+        lookup,
         view::{self, Page, RecordView},
     },
     sealing::{
@@ -65,7 +65,7 @@ pub struct ResealRequest {
 }
 
 /// A detention as readers see it.
-pub type DetentionView = RecordView<Detention>;
+pub type DetentionView<'a> = RecordView<'a, Detention>;
 
 /// Whom a relative asks for.
 #[derive(Deserialize, Validate, ToSchema)]
@@ -141,7 +141,7 @@ pub async fn reseal(
     let directory = places.get().await;
     let scope = caller.scope(&directory);
     let mut conn = pool.get().await?;
-    let record = store::get::<Detention>(&mut conn, &scope, *id).await?;
+    let record = lookup::get::<Detention>(&mut conn, &scope, *id).await?;
     let record = record.filter(|record| record.details.person_commitment.is_some());
     let record = record.ok_or_else(|| Problem::new(Kind::NotFound))?;
     let mut faults = Faults::default();
@@ -194,11 +194,9 @@ pub async fn search_person(
     sealing::store::note(&mut conn, caller.id(), searched, subject, &[None], None)
         .await
         .map_err(crate::db::DbError::from)?;
-    let mut found = Vec::new();
-    for id in sealing::store::search(&mut conn, &scope, &tokens).await?.into_iter().take(50) {
-        found.extend(store::get::<Detention>(&mut conn, &scope, id).await?);
-    }
-    let views: Vec<_> =
-        found.iter().map(|record: &records::Record<_>| view::view(record, &directory)).collect();
+    let mut ids = sealing::store::search(&mut conn, &scope, &tokens).await?;
+    ids.truncate(50);
+    let found = lookup::some::<Detention>(&mut conn, &scope, &ids).await?;
+    let views: Vec<_> = found.iter().map(|record| view::view(record, &directory)).collect();
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(views))
 }

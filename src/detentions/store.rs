@@ -1,17 +1,24 @@
 //! Detentions in PostgreSQL; the circumstance lies in the envelope's category.
 
-use std::collections::HashMap;
-
 use chrono::{DateTime, Utc};
 use diesel::{pg::Pg, prelude::*};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use super::domain::Detention;
+use super::domain::{Circumstance, Detention};
 use crate::{
-    db::{DbResult, bulk::insert_many, schema::detentions, stored},
+    db::{
+        DbResult, Word,
+        bulk::insert_many,
+        schema::{detentions, records},
+        stored,
+    },
     places::ElectionId,
-    records::store::{DetailsTable, StoredFacets},
+    records::{
+        Record,
+        lookup::{Found, Page, joined},
+        store::DetailsTable,
+    },
     sealing,
 };
 
@@ -81,21 +88,14 @@ impl DetailsTable for Detention {
         Ok(())
     }
 
-    async fn load(
-        conn: &mut AsyncPgConnection,
-        election: ElectionId,
-        ids: Vec<Uuid>,
-        facets: &HashMap<Uuid, StoredFacets>,
-    ) -> DbResult<HashMap<Uuid, Self>> {
-        let rows: Vec<Row> = detentions::table
-            .filter(detentions::election_id.eq(election).and(detentions::record_id.eq_any(ids)))
-            .select(Row::as_select())
-            .load(conn)
-            .await?;
+    async fn load(conn: &mut AsyncPgConnection, page: Page) -> DbResult<Vec<Record<Self>>> {
+        let columns = (records::category, Row::as_select());
+        let rows: Vec<(Found, (Word<Circumstance>, Row))> =
+            joined!(detentions, columns, page).load(conn).await?;
         rows.into_iter()
-            .map(|row| {
-                let detention = Self {
-                    category: stored(&facets[&row.record_id].category)?,
+            .map(|(found, (category, row))| {
+                Ok(found.with(Self {
+                    category: category.0,
                     people: row.people,
                     detained_by: stored(&row.detained_by)?,
                     custody: stored(&row.custody)?,
@@ -108,8 +108,7 @@ impl DetailsTable for Detention {
                     lawyer_admitted: row.lawyer_admitted,
                     person_commitment: row.person_commitment,
                     seal: None,
-                };
-                Ok((row.record_id, detention))
+                }))
             })
             .collect()
     }

@@ -29,7 +29,12 @@ use crate::{
         query::{self, Query},
     },
     places::{Directory, directory::Places},
-    records::{self, store::get, view, view::Page},
+    records::{
+        self,
+        lookup::{get, some},
+        view,
+        view::Page,
+    },
     sealing::{self, Person, Sealer, domain},
 };
 
@@ -88,11 +93,11 @@ pub struct EnquiryView {
 
 /// An enquiry and the detentions that may be of the person sought.
 #[derive(Serialize, ToSchema)]
-pub struct EnquiryMatches {
+pub struct EnquiryMatches<'a> {
     #[serde(flatten)]
     enquiry: EnquiryView,
     /// Found by the blind index, the likest first; nothing was opened.
-    matches: Vec<DetentionView>,
+    matches: Vec<DetentionView<'a>>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -242,11 +247,10 @@ pub async fn one(caller: Caller, id: Path<Uuid>, pool: Data<Pool>, places: Data<
     let scope = caller.scope(&directory);
     let mut conn = pool.get().await?;
     store::note_search(&mut conn, caller.id(), enquiry.id).await?;
-    let mut matches = Vec::new();
-    for id in sealing::store::search(&mut conn, &scope, &enquiry.tokens).await?.into_iter().take(50) {
-        let found = get::<Detention>(&mut conn, &scope, id).await?;
-        matches.extend(found.map(|record| view::view(&record, &directory)));
-    }
+    let mut ids = sealing::store::search(&mut conn, &scope, &enquiry.tokens).await?;
+    ids.truncate(50);
+    let found = some::<Detention>(&mut conn, &scope, &ids).await?;
+    let matches = found.iter().map(|record| view::view(record, &directory)).collect();
     Ok(HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "private, no-cache"))
         .json(EnquiryMatches { enquiry: shown(&enquiry, &directory), matches }))

@@ -15,7 +15,7 @@ use crate::{
     },
     ledger::{self, Entry, EvidenceEntry},
     places::ElectionId,
-    records::{RecordKind, filter::Condition, filter::Filter},
+    records::{RecordKind, filter::Filter, fragment::Condition},
 };
 
 /// An upload under way.

@@ -46,7 +46,7 @@ impl Lane {
         match self {
             Self::Write => 1024,
             Self::Read | Self::Public => 256,
-            // Some half a second of hashing.
+            // Half a second of hashing to some seconds, by how much else there is to do.
             Self::SignIn => 32,
             Self::Compute => 8,
         }

@@ -1,12 +1,13 @@
 //! All elections and places in memory: a few hundred rows that every submission asks for.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, RwLock},
     time::{Duration, Instant},
 };
 
 use chrono::{NaiveDate, Utc};
+use chrono_tz::Tz;
 
 use super::{City, CityId, Election, ElectionId, Names, Place, Region, RegionId, RegionReach, fold, store};
 use crate::{
@@ -25,6 +26,7 @@ pub struct Directory {
     names: HashMap<String, Vec<CityId>>,
     candidates: HashMap<String, String>,
     codes: HashMap<String, RegionId>,
+    time_zones: HashSet<Tz>,
 }
 
 impl Directory {
@@ -58,7 +60,15 @@ impl Directory {
                 candidates.insert(fold(name), kk.clone());
             }
         }
-        Self { elections, regions, cities, sources, names, candidates, codes }
+        let time_zones = cities.iter().map(|city| city.time_zone);
+        let time_zones = time_zones.chain(regions.iter().map(|region| region.time_zone)).collect();
+        Self { elections, regions, cities, sources, names, candidates, codes, time_zones }
+    }
+
+    /// The time zones of all places there are, and of the capital of old where there is none.
+    pub fn time_zones(&self) -> impl Iterator<Item = Tz> {
+        let none = self.time_zones.is_empty().then_some(chrono_tz::Asia::Almaty);
+        self.time_zones.iter().copied().chain(none)
     }
 
     /// The one name under which a candidate is kept, asked for by any of theirs.

@@ -1,17 +1,25 @@
 //! Protocols in PostgreSQL; whose copy it is lies in the envelope's category.
 
-use std::collections::HashMap;
-
 use chrono::{DateTime, Utc};
 use diesel::{pg::Pg, prelude::*};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use super::{domain::Protocol, figures::Figures};
+use super::{
+    domain::{CopyHolder, Protocol},
+    figures::Figures,
+};
 use crate::{
-    db::{DbError, DbResult, schema::protocols, stored},
+    db::{
+        DbError, DbResult, Word,
+        schema::{protocols, records},
+    },
     places::ElectionId,
-    records::store::{DetailsTable, StoredFacets},
+    records::{
+        Record,
+        lookup::{Found, Page, joined},
+        store::DetailsTable,
+    },
 };
 
 #[derive(Insertable, Queryable, Selectable)]
@@ -77,21 +85,14 @@ impl DetailsTable for Protocol {
         Ok(())
     }
 
-    async fn load(
-        conn: &mut AsyncPgConnection,
-        election: ElectionId,
-        ids: Vec<Uuid>,
-        facets: &HashMap<Uuid, StoredFacets>,
-    ) -> DbResult<HashMap<Uuid, Self>> {
-        let rows: Vec<Row> = protocols::table
-            .filter(protocols::election_id.eq(election).and(protocols::record_id.eq_any(ids)))
-            .select(Row::as_select())
-            .load(conn)
-            .await?;
+    async fn load(conn: &mut AsyncPgConnection, page: Page) -> DbResult<Vec<Record<Self>>> {
+        let columns = (records::category, Row::as_select());
+        let rows: Vec<(Found, (Word<CopyHolder>, Row))> =
+            joined!(protocols, columns, page).load(conn).await?;
         rows.into_iter()
-            .map(|row| {
-                let sheet = Self {
-                    copy_held_by: stored(&facets[&row.record_id].category)?,
+            .map(|(found, (category, row))| {
+                Ok(found.with(Self {
+                    copy_held_by: category.0,
                     copy_number: row.copy_number,
                     figures: Figures {
                         voters_on_list: row.voters_on_list,
@@ -112,8 +113,7 @@ impl DetailsTable for Protocol {
                     commission_size: row.commission_size,
                     stamped: row.stamped,
                     handed_out_at: row.handed_out_at,
-                };
-                Ok((row.record_id, sheet))
+                }))
             })
             .collect()
     }

@@ -136,11 +136,22 @@ pub async fn change<D: DetailsTable>(
         entry.commit(D::KIND);
         versions::write(conn, std::slice::from_ref(&entry)).await?;
         deltas::write(conn, vec![(before.cell(), -1), (after.cell(), 1)]).await?;
-        let details = match change {
-            Change::Edit(new) | Change::Update(new, _) => new.details,
-            _ => record.details.clone(),
+        let told = match change {
+            Change::Edit(new) | Change::Update(new, _) => (new.envelope, new.details),
+            _ => (record.envelope.clone(), record.details.clone()),
         };
-        DbResult::Ok(Ok((after.into_record(details)?, entry)))
+        let changed = Record {
+            id: after.id,
+            reporter: after.reporter_id,
+            envelope: told.0,
+            details: told.1,
+            status: stored(&after.status)?,
+            duplicate_of: after.duplicate_of,
+            version: after.version,
+            received_at: after.received_at,
+            updated_at: after.updated_at,
+        };
+        DbResult::Ok(Ok((changed, entry)))
     });
     changed.await
 }

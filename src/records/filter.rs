@@ -1,61 +1,16 @@
 //! Which records a list, an export or a count is about.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use diesel::{
-    dsl::sql,
-    expression::{AppearsOnTable, Expression, SelectableExpression, ValidGrouping, is_aggregate},
-    pg::Pg,
-    prelude::*,
-    query_builder::{AstPass, QueryFragment, QueryId},
-    sql_types,
-};
+use diesel::prelude::*;
 use uuid::Uuid;
 
-use super::{RecordKind, Severity, Status};
+use super::{RecordKind, Severity, Status, fragment::Condition};
 use crate::{
     accounts::Scope,
     db::schema::records,
     http::query::Query,
     places::{CityId, Directory, ElectionId, RegionReach, fold, start_of_day},
 };
-
-/// An SQL condition on the table of records.
-///
-/// Diesel's own boxed expression cannot go to another thread; this one can.
-pub struct Condition(Box<dyn QueryFragment<Pg> + Send>);
-
-impl Condition {
-    fn new<E>(expression: E) -> Self
-    where
-        E: AppearsOnTable<records::table, SqlType = sql_types::Bool> + QueryFragment<Pg> + Send + 'static,
-    {
-        Self(Box::new(expression))
-    }
-}
-
-impl Expression for Condition {
-    type SqlType = sql_types::Bool;
-}
-
-/// It names columns of `records`: in a subquery the outer query may be over anything.
-impl<Source> AppearsOnTable<Source> for Condition {}
-
-impl SelectableExpression<records::table> for Condition {}
-
-impl ValidGrouping<()> for Condition {
-    type IsAggregate = is_aggregate::No;
-}
-
-impl QueryId for Condition {
-    type QueryId = ();
-    const HAS_STATIC_QUERY_ID: bool = false;
-}
-
-impl QueryFragment<Pg> for Condition {
-    fn walk_ast<'b>(&'b self, pass: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        self.0.walk_ast(pass)
-    }
-}
 
 /// What a query may ask for; empty lists and `None` ask for nothing.
 #[derive(Clone, Debug, Default)]
@@ -137,11 +92,8 @@ impl Filter {
 
     /// The filter as SQL, with what the caller may not see left out.
     pub fn condition(&self, kind: RecordKind, scope: &Scope) -> Condition {
-        let mut all = Condition::new(records::kind.eq(kind.word()));
-        let mut and = |condition: Condition| {
-            let before = std::mem::replace(&mut all, Condition::new(sql::<sql_types::Bool>("true")));
-            all = Condition::new(before.and(condition));
-        };
+        let mut all = vec![Condition::new(records::kind.eq(kind.word()))];
+        let mut and = |condition: Condition| all.push(condition);
         if let Some(election) = self.election {
             and(Condition::new(records::election_id.eq(election)));
         }
@@ -181,10 +133,7 @@ impl Filter {
             and(Condition::new(records::reporter_id.eq(reporter)));
         }
         if let Some(words) = &self.words {
-            let matches = sql::<sql_types::Bool>("records.search @@ to_tsquery('simple', ")
-                .bind::<sql_types::Text, _>(words.clone())
-                .sql(")");
-            and(Condition::new(matches));
+            and(Condition::words(words.clone()));
         }
         match scope {
             Scope::All => {}
@@ -194,34 +143,27 @@ impl Filter {
                 and(Condition::new(within(reach).or(records::reporter_id.eq(*user))));
             }
         }
-        all
+        all.into_iter().reduce(Condition::and).expect("the kind is one")
     }
 }
 
 fn within(reach: &RegionReach) -> Condition {
     // No region known is in nobody's region: false, not null.
-    let inside = sql::<sql_types::Bool>("coalesce(records.region_id = ANY(")
-        .bind::<sql_types::Array<sql_types::SmallInt>, _>(reach.regions.clone())
-        .sql("), false)");
-    if let ([region], []) = (reach.regions.as_slice(), reach.cities.as_slice()) {
-        return Condition::new(
-            records::region_id.assume_not_null().eq(*region).and(records::region_id.is_not_null()),
-        );
-    }
+    let (region, city) = (records::region_id, records::city_id);
+    let inside = match reach.regions.as_slice() {
+        [one] => Condition::new(region.assume_not_null().eq(*one).and(region.is_not_null())),
+        some => Condition::new(region.assume_not_null().eq_any(some.to_vec()).and(region.is_not_null())),
+    };
     if reach.cities.is_empty() {
-        return Condition::new(inside);
+        return inside;
     }
-    let moved = sql::<sql_types::Bool>("coalesce(records.city_id = ANY(")
-        .bind::<sql_types::Array<sql_types::Integer>, _>(reach.cities.clone())
-        .sql("), false)");
+    let moved = city.assume_not_null().eq_any(reach.cities.clone()).and(city.is_not_null());
     Condition::new(inside.or(moved))
 }
 
 /// The moments at which `day` begins in the places there are.
 fn midnights(directory: &Directory, day: NaiveDate) -> impl Iterator<Item = DateTime<Utc>> {
-    let zones = directory.cities.iter().map(|city| city.time_zone);
-    let zones = zones.chain(directory.regions.iter().map(|region| region.time_zone));
-    zones.chain([chrono_tz::Asia::Almaty]).map(move |zone| start_of_day(day, zone))
+    directory.time_zones().map(move |zone| start_of_day(day, zone))
 }
 
 /// The words of a search as a `tsquery`: all of them must be there, each may go on (the languages inflect).

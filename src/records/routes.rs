@@ -18,10 +18,11 @@ use super::{
     filter::Filter,
     id_of_key,
     intake::Intake,
+    lookup::{self, Mark, Sort},
     request,
     request::{Reading, Submittable},
-    similar, store,
-    store::{DetailsTable, Mark, Outcome, Sort},
+    similar,
+    store::{DetailsTable, Outcome},
     versions::{self, Version},
     view::{self, Page, RecordView},
 };
@@ -78,10 +79,10 @@ pub struct HistoryEntry {
 
 /// A possible duplicate.
 #[derive(Serialize, ToSchema)]
-pub struct SimilarView<V> {
+pub struct SimilarView<'a, V> {
     /// 0 to 1.
     likeness: f32,
-    record: RecordView<V>,
+    record: RecordView<'a, V>,
 }
 
 /// Registers the routes of the kind `D`.
@@ -143,7 +144,7 @@ async fn create<D: Submittable + DetailsTable>(
         Outcome::Conflict => return Err(Problem::new(Kind::Conflict)),
         Outcome::Replayed => {
             let mut conn = pool.get().await?;
-            let record = store::get::<D>(&mut conn, &caller.scope(&directory), id).await?;
+            let record = lookup::get::<D>(&mut conn, &caller.scope(&directory), id).await?;
             let record = record.ok_or_else(|| Problem::new(Kind::NotFound))?;
             let first = versions::one(&mut conn, record.envelope.place.election, id, 1).await?;
             let receipt = first.and_then(|first| promise(&first, D::KIND, &ledger));
@@ -163,7 +164,7 @@ pub async fn find<D: DetailsTable>(
 ) -> Result<Record<D>, Problem> {
     let missing = || Problem::new(Kind::NotFound);
     let id = Uuid::parse_str(id).map_err(|_| missing())?;
-    store::get(conn, &caller.scope(directory), id).await?.ok_or_else(missing)
+    lookup::get(conn, &caller.scope(directory), id).await?.ok_or_else(missing)
 }
 
 async fn get<D: Submittable + DetailsTable>(
@@ -212,7 +213,7 @@ async fn list<D: Submittable + DetailsTable>(
     let after = after.map(|(_, mark)| mark);
     let mut records = pool
         .read(async |conn| {
-            store::list::<D>(conn, filter.condition(D::KIND, &scope), sort, after, limit + 1).await
+            lookup::list::<D>(conn, filter.condition(D::KIND, &scope), sort, after, limit + 1).await
         })
         .await?;
     let more = records.len() as i64 > limit;

@@ -1,11 +1,13 @@
 //! Possible duplicates: the same place, near in time, alike in text.
 
+use std::collections::HashMap;
+
 use chrono::TimeDelta;
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use super::{Record, store, store::DetailsTable};
+use super::{Record, lookup, store::DetailsTable};
 use crate::{
     accounts::Scope,
     db::{DbResult, schema::records},
@@ -65,11 +67,13 @@ pub async fn find<D: DetailsTable>(
         .collect();
     alike.sort_by(|a, b| b.1.total_cmp(&a.1));
     alike.truncate(20);
-    let mut found = Vec::new();
-    for (id, likeness) in alike {
-        if let Some(record) = store::get(conn, scope, id).await? {
-            found.push((record, likeness));
-        }
-    }
-    Ok(found)
+    let ids: Vec<Uuid> = alike.iter().map(|(id, _)| *id).collect();
+    let likeness: HashMap<Uuid, f32> = alike.into_iter().collect();
+    let found = lookup::some(conn, scope, &ids).await?.into_iter();
+    Ok(found
+        .map(|record| {
+            let likeness = likeness[&record.id];
+            (record, likeness)
+        })
+        .collect())
 }

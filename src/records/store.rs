@@ -4,19 +4,19 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use diesel::{dsl::sql, pg::Pg, prelude::*, sql_types};
+use diesel::{pg::Pg, prelude::*};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
 use super::{
-    Details, Envelope, NewRecord, Record, Status,
-    filter::{Condition, Filter},
+    Details, NewRecord, Record, Status,
+    lookup::Page,
     versions::{self, Version},
 };
 use crate::{
-    accounts::{Scope, UserId},
+    accounts::UserId,
     aggregates::deltas::{self, Cell},
-    db::{DbError, DbResult, bulk::insert_many, schema::records, stored},
+    db::{DbError, DbResult, bulk::insert_many, schema::records},
     places::{self, ElectionId, Place, store::Reported},
 };
 
@@ -36,19 +36,11 @@ pub trait DetailsTable: Details {
         next: &Self,
     ) -> impl Future<Output = QueryResult<()>> + Send;
 
+    /// Reads a page, each envelope together with its details.
     fn load(
         conn: &mut AsyncPgConnection,
-        election: ElectionId,
-        ids: Vec<Uuid>,
-        facets: &HashMap<Uuid, StoredFacets>,
-    ) -> impl Future<Output = DbResult<HashMap<Uuid, Self>>> + Send;
-}
-
-/// What the envelope keeps of the details, because lists are filtered by it.
-#[derive(Clone, Debug)]
-pub struct StoredFacets {
-    pub category: String,
-    pub severity: Option<String>,
+        page: Page,
+    ) -> impl Future<Output = DbResult<Vec<Record<Self>>>> + Send;
 }
 
 /// A row of the envelope.
@@ -120,36 +112,6 @@ impl Row {
             severity: self.severity.clone().unwrap_or_default(),
             people: self.people,
         }
-    }
-
-    pub(super) fn into_record<D: Details>(self, details: D) -> DbResult<Record<D>> {
-        let place = Place {
-            election: self.election_id,
-            region: self.region_id,
-            city: self.city_id,
-            polling_station: self.polling_station,
-            time_zone: chrono_tz::UTC,
-        };
-        let envelope = Envelope {
-            place,
-            occurred_at: self.occurred_at,
-            precision: stored(&self.time_precision)?,
-            local_date: self.local_date,
-            description: self.description,
-            source: self.source_id,
-            passage: self.passage,
-        };
-        Ok(Record {
-            id: self.id,
-            reporter: self.reporter_id,
-            envelope,
-            details,
-            status: stored(&self.status)?,
-            duplicate_of: self.duplicate_of,
-            version: self.version,
-            received_at: self.received_at,
-            updated_at: self.updated_at,
-        })
     }
 }
 
@@ -264,93 +226,4 @@ pub(super) fn station(place: &Place) -> Option<Reported> {
         number: place.polling_station.clone()?,
         city_id: place.city,
     })
-}
-
-/// One record within the caller's reach.
-pub async fn get<D: DetailsTable>(
-    conn: &mut AsyncPgConnection,
-    scope: &Scope,
-    id: Uuid,
-) -> DbResult<Option<Record<D>>> {
-    let found: Option<Row> = records::table
-        .filter(records::id.eq(id).and(Filter::default().condition(D::KIND, scope)))
-        .select(Row::as_select())
-        .first(conn)
-        .await
-        .optional()?;
-    match found {
-        None => Ok(None),
-        Some(row) => Ok(with_details(conn, vec![row]).await?.pop()),
-    }
-}
-
-pub(super) async fn with_details<D: DetailsTable>(
-    conn: &mut AsyncPgConnection,
-    rows: Vec<Row>,
-) -> DbResult<Vec<Record<D>>> {
-    let mut ids: HashMap<ElectionId, Vec<Uuid>> = HashMap::new();
-    let mut facets = HashMap::new();
-    for row in &rows {
-        ids.entry(row.election_id).or_default().push(row.id);
-        let (category, severity) = (row.category.clone(), row.severity.clone());
-        facets.insert(row.id, StoredFacets { category, severity });
-    }
-    let mut details = HashMap::new();
-    // One election at a time (a list seldom has more): the index is then walked by id.
-    for (election, ids) in ids {
-        details.extend(D::load(conn, election, ids, &facets).await?);
-    }
-    rows.into_iter()
-        .map(|row| {
-            let details = details.remove(&row.id);
-            let details =
-                details.ok_or_else(|| DbError::Corrupt(format!("record {} without details", row.id)))?;
-            row.into_record(details)
-        })
-        .collect()
-}
-
-/// By which moment a list is sorted, and which end comes first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Sort {
-    pub by_arrival: bool,
-    pub ascending: bool,
-}
-
-/// The last record of the page before.
-pub type Mark = (DateTime<Utc>, Uuid);
-
-/// A page of records, at most `limit` of them.
-pub async fn list<D: DetailsTable>(
-    conn: &mut AsyncPgConnection,
-    condition: Condition,
-    sort: Sort,
-    after: Option<Mark>,
-    limit: i64,
-) -> DbResult<Vec<Record<D>>> {
-    let mut query = records::table.select(Row::as_select()).filter(condition).limit(limit).into_boxed();
-    if let Some((at, id)) = after {
-        // A comparison of rows walks the index from where the page before ended.
-        let start = match (sort.by_arrival, sort.ascending) {
-            (false, false) => "(records.occurred_at, records.id) < (",
-            (false, true) => "(records.occurred_at, records.id) > (",
-            (true, false) => "(records.received_at, records.id) < (",
-            (true, true) => "(records.received_at, records.id) > (",
-        };
-        query = query.filter(
-            sql::<sql_types::Bool>(start)
-                .bind::<sql_types::Timestamptz, _>(at)
-                .sql(", ")
-                .bind::<sql_types::Uuid, _>(id)
-                .sql(")"),
-        );
-    }
-    query = match (sort.by_arrival, sort.ascending) {
-        (false, false) => query.order((records::occurred_at.desc(), records::id.desc())),
-        (false, true) => query.order((records::occurred_at, records::id)),
-        (true, false) => query.order((records::received_at.desc(), records::id.desc())),
-        (true, true) => query.order((records::received_at, records::id)),
-    };
-    let rows: Vec<Row> = query.load(conn).await?;
-    with_details(conn, rows).await
 }

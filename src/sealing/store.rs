@@ -13,11 +13,7 @@ use crate::{
         schema::{recipients, records, sealed_persons, sealed_reads},
     },
     places::ElectionId,
-    records::{
-        RecordKind,
-        filter::{Condition, Filter},
-        vocabulary,
-    },
+    records::{RecordKind, filter::Filter, fragment::Condition, vocabulary},
 };
 
 vocabulary! {

@@ -1,16 +1,22 @@
 //! Violations in PostgreSQL; category and severity lie in the envelope, where they are filtered by.
 
-use std::collections::HashMap;
-
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use uuid::Uuid;
 
-use super::domain::Violation;
+use super::domain::{Category, Stage, Violation};
 use crate::{
-    db::{DbResult, bulk::insert_many, schema::violations, stored},
+    db::{
+        DbResult, Word,
+        bulk::insert_many,
+        schema::{records, violations},
+    },
     places::ElectionId,
-    records::store::{DetailsTable, StoredFacets},
+    records::{
+        Record, Severity,
+        lookup::{Found, Page, joined},
+        store::DetailsTable,
+    },
 };
 
 struct Row<'a> {
@@ -48,24 +54,18 @@ impl DetailsTable for Violation {
         Ok(())
     }
 
-    async fn load(
-        conn: &mut AsyncPgConnection,
-        election: ElectionId,
-        ids: Vec<Uuid>,
-        facets: &HashMap<Uuid, StoredFacets>,
-    ) -> DbResult<HashMap<Uuid, Self>> {
-        let rows: Vec<(Uuid, String, Option<String>)> = violations::table
-            .filter(violations::election_id.eq(election).and(violations::record_id.eq_any(ids)))
-            .select((violations::record_id, violations::stage, violations::people_involved))
-            .load(conn)
-            .await?;
-        rows.into_iter()
-            .map(|(id, stage, people_involved)| {
-                let facets = &facets[&id];
-                let severity = stored(facets.severity.as_deref().unwrap_or_default())?;
-                let (category, stage) = (stored(&facets.category)?, stored(&stage)?);
-                Ok((id, Self { category, stage, severity, people_involved }))
-            })
-            .collect()
+    async fn load(conn: &mut AsyncPgConnection, page: Page) -> DbResult<Vec<Record<Self>>> {
+        let columns = (
+            records::category,
+            records::severity.assume_not_null(),
+            violations::stage,
+            violations::people_involved,
+        );
+        type Columns = (Word<Category>, Word<Severity>, Word<Stage>, Option<String>);
+        let rows: Vec<(Found, Columns)> = joined!(violations, columns, page).load(conn).await?;
+        let record = |(found, (category, severity, stage, people_involved)): (Found, Columns)| {
+            found.with(Self { category: category.0, severity: severity.0, stage: stage.0, people_involved })
+        };
+        Ok(rows.into_iter().map(record).collect())
     }
 }

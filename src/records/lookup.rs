@@ -1,0 +1,156 @@
+//! Records as they are read: an envelope and its details come by one statement.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use diesel::{pg::Pg, prelude::*};
+use diesel_async::AsyncPgConnection;
+use uuid::Uuid;
+
+use super::{
+    Envelope, Precision, Record, Status,
+    filter::Filter,
+    fragment::{Condition, Order},
+    store::DetailsTable,
+};
+use crate::{
+    accounts::{Scope, UserId},
+    db::{DbResult, Word, schema::records},
+    places::{CityId, ElectionId, Place, RegionId},
+};
+
+/// Which records, in which order, and at most how many.
+pub struct Page {
+    pub condition: Condition,
+    pub order: Order,
+    pub limit: i64,
+}
+
+/// `SELECT` of an envelope, as [`Found`], beside columns of its details.
+macro_rules! joined {
+    ($details:ident, $columns:expr, $page:expr) => {{
+        let page: $crate::records::lookup::Page = $page;
+        $crate::db::schema::records::table
+            .inner_join(
+                $details::table.on($details::election_id
+                    .eq($crate::db::schema::records::election_id)
+                    .and($details::record_id.eq($crate::db::schema::records::id))),
+            )
+            .select(($crate::records::lookup::Found::as_select(), $columns))
+            .filter(page.condition)
+            .order(page.order)
+            .limit(page.limit)
+    }};
+}
+pub(crate) use joined;
+
+/// The envelope in the database, but for what its kind alone understands.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = records, check_for_backend(Pg))]
+pub struct Found {
+    id: Uuid,
+    election_id: ElectionId,
+    region_id: Option<RegionId>,
+    city_id: Option<CityId>,
+    polling_station: Option<String>,
+    occurred_at: DateTime<Utc>,
+    time_precision: Word<Precision>,
+    local_date: NaiveDate,
+    description: String,
+    status: Word<Status>,
+    duplicate_of: Option<Uuid>,
+    version: i32,
+    reporter_id: UserId,
+    received_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+    source_id: Option<i32>,
+    passage: Option<i32>,
+}
+
+impl Found {
+    /// The whole record.
+    pub fn with<D>(self, details: D) -> Record<D> {
+        let place = Place {
+            election: self.election_id,
+            region: self.region_id,
+            city: self.city_id,
+            polling_station: self.polling_station,
+            time_zone: chrono_tz::UTC,
+        };
+        let envelope = Envelope {
+            place,
+            occurred_at: self.occurred_at,
+            precision: self.time_precision.0,
+            local_date: self.local_date,
+            description: self.description,
+            source: self.source_id,
+            passage: self.passage,
+        };
+        Record {
+            id: self.id,
+            reporter: self.reporter_id,
+            envelope,
+            details,
+            status: self.status.0,
+            duplicate_of: self.duplicate_of,
+            version: self.version,
+            received_at: self.received_at,
+            updated_at: self.updated_at,
+        }
+    }
+}
+
+/// One record within the caller's reach.
+pub async fn get<D: DetailsTable>(
+    conn: &mut AsyncPgConnection,
+    scope: &Scope,
+    id: Uuid,
+) -> DbResult<Option<Record<D>>> {
+    let condition = Filter::default().condition(D::KIND, scope).and(records::id.eq(id));
+    let page = Page { condition, order: Order::by(records::id), limit: 1 };
+    Ok(D::load(conn, page).await?.pop())
+}
+
+/// Those of the records within the caller's reach, in the order of `ids`.
+pub async fn some<D: DetailsTable>(
+    conn: &mut AsyncPgConnection,
+    scope: &Scope,
+    ids: &[Uuid],
+) -> DbResult<Vec<Record<D>>> {
+    let condition = Filter::default().condition(D::KIND, scope).and(records::id.eq_any(ids.to_vec()));
+    let page = Page { condition, order: Order::by(records::id), limit: ids.len() as i64 };
+    let found = D::load(conn, page).await?.into_iter();
+    let mut found: HashMap<Uuid, Record<D>> = found.map(|record| (record.id, record)).collect();
+    Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
+}
+
+/// By which moment a list is sorted, and which end comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Sort {
+    pub by_arrival: bool,
+    pub ascending: bool,
+}
+
+/// The last record of the page before.
+pub type Mark = (DateTime<Utc>, Uuid);
+
+/// A page of records, at most `limit` of them.
+pub async fn list<D: DetailsTable>(
+    conn: &mut AsyncPgConnection,
+    mut condition: Condition,
+    sort: Sort,
+    after: Option<Mark>,
+    limit: i64,
+) -> DbResult<Vec<Record<D>>> {
+    let (occurred, received, id) = (records::occurred_at, records::received_at, records::id);
+    let order = match (sort.by_arrival, sort.ascending) {
+        (false, false) => Order::by((occurred.desc(), id.desc())),
+        (false, true) => Order::by((occurred, id)),
+        (true, false) => Order::by((received.desc(), id.desc())),
+        (true, true) => Order::by((received, id)),
+    };
+    if let Some((at, id)) = after {
+        condition = condition.and(Condition::after(sort.by_arrival, sort.ascending, at, id));
+    }
+    D::load(conn, Page { condition, order, limit }).await
+}
