@@ -26,7 +26,6 @@ pub struct Directory {
     names: HashMap<String, Vec<CityId>>,
     candidates: HashMap<String, String>,
     codes: HashMap<String, RegionId>,
-    time_zones: HashSet<Tz>,
 }
 
 impl Directory {
@@ -60,15 +59,23 @@ impl Directory {
                 candidates.insert(fold(name), kk.clone());
             }
         }
-        let time_zones = cities.iter().map(|city| city.time_zone);
-        let time_zones = time_zones.chain(regions.iter().map(|region| region.time_zone)).collect();
-        Self { elections, regions, cities, sources, names, candidates, codes, time_zones }
+        Self { elections, regions, cities, sources, names, candidates, codes }
     }
 
-    /// The time zones of all places there are, and of the capital of old where there is none.
-    pub fn time_zones(&self) -> impl Iterator<Item = Tz> {
-        let none = self.time_zones.is_empty().then_some(chrono_tz::Asia::Almaty);
-        self.time_zones.iter().copied().chain(none)
+    /// The time zones of places: of `cities` if any are named, else of what lies within `reach`, else of all there are.
+    pub fn time_zones(&self, reach: Option<&RegionReach>, cities: &[CityId]) -> HashSet<Tz> {
+        let inside = |region| reach.is_none_or(|reach: &RegionReach| reach.regions.contains(&region));
+        let named = |city: &&City| match (cities, reach) {
+            ([], None) => true,
+            ([], Some(reach)) => {
+                reach.cities.contains(&city.id) || city.regions.iter().any(|(region, ..)| inside(*region))
+            }
+            _ => cities.contains(&city.id),
+        };
+        let of_cities = self.cities.iter().filter(named).map(|city| city.time_zone);
+        // What is told of a region and no city has the time of the region.
+        let regions = self.regions.iter().filter(|region| cities.is_empty() && inside(region.id));
+        of_cities.chain(regions.map(|region| region.time_zone)).collect()
     }
 
     /// The one name under which a candidate is kept, asked for by any of theirs.

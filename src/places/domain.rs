@@ -118,7 +118,9 @@ impl RegionReach {
 /// The first moment of `day` in `zone`, in UTC; where a clock change skips midnight, the moment after it.
 pub fn start_of_day(day: NaiveDate, zone: Tz) -> chrono::DateTime<chrono::Utc> {
     let midnight = day.and_time(chrono::NaiveTime::MIN);
-    let local = zone.from_local_datetime(&midnight).earliest();
+    // No clock change skips more than a day.
+    let mut hours = (0..=24).map(|hours| midnight + chrono::TimeDelta::hours(hours));
+    let local = hours.find_map(|local| zone.from_local_datetime(&local).earliest());
     local.map_or_else(|| midnight.and_utc(), |local| local.to_utc())
 }
 
@@ -179,4 +181,22 @@ mod tests {
         assert_eq!(start_of_day(day, chrono_tz::Asia::Almaty).to_rfc3339(), "2019-06-08T18:00:00+00:00");
         assert_eq!(start_of_day(day, chrono_tz::Asia::Aqtau).to_rfc3339(), "2019-06-08T19:00:00+00:00");
     }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_comes_after_the_start_of_a_day_is_of_that_day_or_later(
+            seconds in 0_i64..2_000_000_000, days in -2_i64..3, zone in 0..ZONES.len(),
+        ) {
+            let at = chrono::DateTime::from_timestamp(seconds, 0).unwrap();
+            let date = at.with_timezone(&ZONES[zone]).date_naive();
+            let day = date + chrono::TimeDelta::days(days);
+            proptest::prop_assert_eq!(date >= day, at >= start_of_day(day, ZONES[zone]));
+        }
+    }
+
+    /// All there have been in Kazakhstan.
+    const ZONES: [Tz; 7] = {
+        use chrono_tz::Asia::{Almaty, Aqtau, Aqtobe, Atyrau, Oral, Qostanay, Qyzylorda};
+        [Almaty, Aqtau, Aqtobe, Atyrau, Oral, Qostanay, Qyzylorda]
+    };
 }

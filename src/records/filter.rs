@@ -1,6 +1,9 @@
 //! Which records a list, an export or a count is about.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, NaiveDate, Utc};
+use chrono_tz::Tz;
 use diesel::prelude::*;
 use uuid::Uuid;
 
@@ -12,6 +15,25 @@ use crate::{
     places::{CityId, Directory, ElectionId, RegionReach, fold, start_of_day},
 };
 
+/// The moment at which a day begins in the places that are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Midnight {
+    pub first: DateTime<Utc>,
+    pub last: DateTime<Utc>,
+}
+
+impl Midnight {
+    fn of(day: NaiveDate, zones: &HashSet<Tz>) -> Option<Self> {
+        let moments = || zones.iter().map(|zone| start_of_day(day, *zone));
+        Some(Self { first: moments().min()?, last: moments().max()? })
+    }
+
+    /// Whether it is the same in all of them, so that the moment tells the date.
+    fn is_one(self) -> bool {
+        self.first == self.last
+    }
+}
+
 /// What a query may ask for; empty lists and `None` ask for nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
@@ -22,10 +44,9 @@ pub struct Filter {
     /// First and last local date, both included.
     pub from: Option<NaiveDate>,
     pub to: Option<NaiveDate>,
-    /// The moments that hold the local dates in every time zone of the country: what an index on the time
-    /// can use; the local date decides.
-    pub starts: Option<DateTime<Utc>>,
-    pub ends: Option<DateTime<Utc>>,
+    /// When `from` begins, and when the day after `to` does: what an index on the time can use.
+    pub starts: Option<Midnight>,
+    pub ends: Option<Midnight>,
     pub statuses: Vec<Status>,
     pub categories: Vec<String>,
     pub severities: Vec<Severity>,
@@ -79,8 +100,9 @@ impl Filter {
         }
         filter.from = query.date("from");
         filter.to = query.date("to");
-        filter.starts = filter.from.and_then(|from| midnights(directory, from).min());
-        filter.ends = filter.to.and_then(|to| midnights(directory, to.succ_opt()?).max());
+        let zones = directory.time_zones(filter.reach.as_ref(), &filter.cities);
+        filter.starts = filter.from.and_then(|from| Midnight::of(from, &zones));
+        filter.ends = filter.to.and_then(|to| Midnight::of(to.succ_opt()?, &zones));
         if filter.from.zip(filter.to).is_some_and(|(from, to)| from > to) {
             query.faults.add("?from", "from_after_to");
         }
@@ -106,17 +128,18 @@ impl Filter {
         if let Some(number) = &self.polling_station {
             and(Condition::new(records::polling_station.assume_not_null().eq(number.clone())));
         }
-        if let Some(from) = self.from {
+        // Where one moment tells the date, PostgreSQL is not asked to guess how many of the rest the date leaves out.
+        if let Some(from) = self.from.filter(|_| !self.starts.is_some_and(Midnight::is_one)) {
             and(Condition::new(records::local_date.ge(from)));
         }
-        if let Some(to) = self.to {
+        if let Some(to) = self.to.filter(|_| !self.ends.is_some_and(Midnight::is_one)) {
             and(Condition::new(records::local_date.le(to)));
         }
         if let Some(starts) = self.starts {
-            and(Condition::new(records::occurred_at.ge(starts)));
+            and(Condition::new(records::occurred_at.ge(starts.first)));
         }
         if let Some(ends) = self.ends {
-            and(Condition::new(records::occurred_at.lt(ends)));
+            and(Condition::new(records::occurred_at.lt(ends.last)));
         }
         if !self.statuses.is_empty() {
             let words: Vec<_> = self.statuses.iter().map(|status| status.word()).collect();
@@ -159,11 +182,6 @@ fn within(reach: &RegionReach) -> Condition {
     }
     let moved = city.assume_not_null().eq_any(reach.cities.clone()).and(city.is_not_null());
     Condition::new(inside.or(moved))
-}
-
-/// The moments at which `day` begins in the places there are.
-fn midnights(directory: &Directory, day: NaiveDate) -> impl Iterator<Item = DateTime<Utc>> {
-    directory.time_zones().map(move |zone| start_of_day(day, zone))
 }
 
 /// The words of a search as a `tsquery`: all of them must be there, each may go on (the languages inflect).
