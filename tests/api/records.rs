@@ -280,6 +280,41 @@ async fn filters_narrow_a_list() {
 }
 
 #[tokio::test]
+async fn a_date_is_that_of_the_place() {
+    let app = App::new().await;
+    let observer = app.sign_in("observer").await;
+    // Half past midnight in Qaraghandy, half an hour before it in Aqtau.
+    for day in ["2019-06-08", "2019-06-09"] {
+        for city in ["qaraghandy", "aqtau"] {
+            observer.file(json!({ "city": city, "occurred_at": format!("{day}T18:30:00Z") })).await;
+        }
+    }
+    for (filter, expected) in [
+        ("from=2019-06-09", vec!["qaraghandy 10", "aqtau 9", "qaraghandy 9"]),
+        ("to=2019-06-09", vec!["aqtau 9", "qaraghandy 9", "aqtau 8"]),
+        ("from=2019-06-09&to=2019-06-09", vec!["aqtau 9", "qaraghandy 9"]),
+        ("from=2019-06-09&to=2019-06-09&region=KZ-35", vec!["qaraghandy 9"]),
+        ("from=2019-06-09&to=2019-06-09&region=KZ-47", vec!["aqtau 9"]),
+        ("from=2019-06-10&region=KZ-35,KZ-47", vec!["qaraghandy 10"]),
+        ("to=2019-06-08&city=aqtau,qaraghandy", vec!["aqtau 8"]),
+        ("from=2019-06-10&city=qaraghandy", vec!["qaraghandy 10"]),
+        ("from=2019-06-10&city=aqtau", vec![]),
+    ] {
+        let list = observer.get(&format!("/violations?{filter}")).await.json(200);
+        let mut found: Vec<String> = (list["items"].as_array().unwrap().iter())
+            .map(|item| {
+                let day: u32 = item["local_date"].as_str().unwrap()[8..].parse().unwrap();
+                format!("{} {day}", item["city"].as_str().unwrap())
+            })
+            .collect();
+        found.sort();
+        let mut expected = expected;
+        expected.sort_unstable();
+        assert_eq!(found, expected, "{filter}");
+    }
+}
+
+#[tokio::test]
 async fn protocols_and_detentions_keep_their_own_fields() {
     let app = App::new().await;
     let observer = app.sign_in("observer").await;
