@@ -143,7 +143,7 @@ pub struct Service {
     #[arg(long, env = "BAQYLAU_REPLICA_LAG_MS", default_value_t = 2000)]
     pub replica_lag_ms: u64,
 
-    /// Connections to PostgreSQL [default: four a core, eight at least: more make PostgreSQL switch between
+    /// Connections to PostgreSQL, beside half as many for lists [default: four a core, eight at least: more make PostgreSQL switch between
     /// them in place of working]
     #[arg(long, env = "BAQYLAU_DB_CONNECTIONS")]
     pub db_connections: Option<usize>,

@@ -126,34 +126,43 @@ impl Replicas {
     }
 }
 
+/// One worker's connections for reading at one server.
+#[derive(Clone)]
+pub struct Reading {
+    pub usual: Pool,
+    /// For what walks an index and is planned once.
+    pub lists: Pool,
+}
+
 /// One worker's connections for reading.
 pub struct ReadPools {
-    primary: Pool,
-    standbys: Vec<(Pool, Arc<Standing>)>,
+    primary: Reading,
+    standbys: Vec<(Reading, Arc<Standing>)>,
     turn: AtomicUsize,
 }
 
 impl ReadPools {
     /// Pools of `size` connections to each standby, beside the worker's own to the primary.
     pub fn new(primary: &Pool, replicas: &Replicas, size: usize) -> Self {
+        let reading = |pool: &Pool| Reading { usual: pool.clone(), lists: pool.planned_once() };
         let pool = |(url, standing): &(String, Arc<Standing>)| {
             let pool = Pool::new(url, size).expect("the URL was understood before");
-            (pool.or_else(primary.clone(), standing.clone()), standing.clone())
+            (reading(&pool.or_else(primary.clone(), standing.clone())), standing.clone())
         };
         Self {
-            primary: primary.clone(),
+            primary: reading(primary),
             standbys: replicas.standbys.iter().map(pool).collect(),
             turn: AtomicUsize::new(0),
         }
     }
 
     /// Connections that see at least what was written at `wanted`: a standby's by turns, else the primary's.
-    pub fn seeing(&self, wanted: Position) -> &Pool {
-        let able: Vec<&Pool> = self
+    pub fn seeing(&self, wanted: Position) -> &Reading {
+        let able: Vec<&Reading> = self
             .standbys
             .iter()
             .filter(|(_, standing)| standing.serves(wanted))
-            .map(|(pool, _)| pool)
+            .map(|(reading, _)| reading)
             .collect();
         if able.is_empty() {
             return &self.primary;
@@ -162,7 +171,7 @@ impl ReadPools {
     }
 
     /// The primary's connections.
-    pub fn primary(&self) -> &Pool {
+    pub fn primary(&self) -> &Reading {
         &self.primary
     }
 }

@@ -20,20 +20,28 @@ use actix_web::{
 
 use crate::db::{
     Pool,
-    replicas::{ReadPools, Replicas},
+    replicas::{ReadPools, Reading, Replicas},
 };
 
 /// The header's name.
 pub const POSITION: HeaderName = HeaderName::from_static("baqylau-position");
 
 /// Connections for reading: a standby's where one has all that this client may have seen.
-pub struct Reads(Pool);
+pub struct Reads(Reading);
+
+impl Reads {
+    /// Connections for pages that an index gives in their order; not for a search by words, which is planned by how
+    /// many rows the words have.
+    pub fn lists(&self) -> &Pool {
+        &self.0.lists
+    }
+}
 
 impl Deref for Reads {
     type Target = Pool;
 
     fn deref(&self) -> &Pool {
-        &self.0
+        &self.0.usual
     }
 }
 
@@ -48,7 +56,7 @@ impl FromRequest for Reads {
     }
 }
 
-fn choose<'a>(request: &HttpRequest, pools: &'a ReadPools, replicas: &Replicas) -> &'a Pool {
+fn choose<'a>(request: &HttpRequest, pools: &'a ReadPools, replicas: &Replicas) -> &'a Reading {
     if replicas.is_empty() {
         return pools.primary();
     }

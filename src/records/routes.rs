@@ -211,6 +211,7 @@ async fn list<D: Submittable + DetailsTable>(
     query.finish()?;
     let scope = caller.scope(&directory);
     let after = after.map(|(_, mark)| mark);
+    let pool = if filter.words.is_some() { &*pool } else { pool.lists() };
     let mut records = pool
         .read(async |conn| {
             lookup::list::<D>(conn, filter.condition(D::KIND, &scope), sort, after, limit + 1).await

@@ -74,6 +74,7 @@ await page.getByText("No network. 2 waiting").waitFor();
 await page.getByRole("button", { name: "Report a detention" }).click();
 await page.locator("#city").selectOption("qaraghandy");
 await page.locator("#date").fill("2019-06-10");
+await page.locator("#time").fill("12:00");
 await page.locator("#people").fill("4");
 await page.locator("#description").fill("Four taken from the square");
 await page.getByRole("button", { name: "Keep and send" }).click();
