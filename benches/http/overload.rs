@@ -9,7 +9,7 @@ use std::{
 };
 
 use serde_json::json;
-use tokio::{net::TcpStream, task::JoinHandle};
+use tokio::net::TcpStream;
 
 use crate::{Bench, PASSWORD, load, load::Load};
 
@@ -17,54 +17,67 @@ use crate::{Bench, PASSWORD, load, load::Load};
 const PEOPLE: usize = 20;
 const CONNECTIONS: usize = 100;
 const IDLE: usize = 8_000;
+const SLOW: usize = 500;
 
 impl Bench {
-    /// Submissions alone, and while everybody signs in.
+    /// Submissions alone; while people sign in, who wait as they are told when they are refused; and while others do not
+    /// wait.
     pub async fn logins(&self) -> anyhow::Result<()> {
         let alone = self.load(64).run(load::submission).await?;
-        let over = Arc::new(AtomicBool::new(false));
-        let flood: Vec<JoinHandle<usize>> = (0..32)
-            .map(|_| {
-                let (over, http) = (over.clone(), self.http.clone());
-                let url = format!("http://{}/api/v1/auth/login", self.address);
-                tokio::spawn(async move {
-                    let body = json!({ "email": "bench@example.org", "password": PASSWORD });
-                    let mut signed_in = 0;
-                    while !over.load(Ordering::Relaxed) {
-                        let answer = http.post(&url).json(&body).send().await;
-                        signed_in += usize::from(answer.is_ok_and(|answer| answer.status().is_success()));
-                    }
-                    signed_in
-                })
-            })
-            .collect();
-        let beside = self.load(64).run(load::submission).await?;
-        over.store(true, Ordering::Relaxed);
-        let mut signed_in = 0;
-        for task in flood {
-            signed_in += task.await?;
+        for patient in [true, false] {
+            let over = Arc::new(AtomicBool::new(false));
+            let flood: Vec<_> = (0..32).map(|_| tokio::spawn(self.sign_in(over.clone(), patient))).collect();
+            let beside = self.load(64).run(load::submission).await?;
+            over.store(true, Ordering::Relaxed);
+            let (mut signed_in, mut refused) = (0, 0);
+            for task in flood {
+                let (able, unable) = task.await?;
+                (signed_in, refused) = (signed_in + able, refused + unable);
+            }
+            let seconds = self.seconds as f64;
+            println!(
+                "| submissions while 32 connections sign in{} ({:.0}/s, {:.0}/s refused); without them | {:.0}/s, p99 {:.1} ms | {:.0}/s | {:.2} |",
+                if patient { "" } else { " and do not wait when refused" },
+                signed_in as f64 / seconds,
+                refused as f64 / seconds,
+                beside.rate,
+                beside.p99,
+                alone.rate,
+                beside.rate / alone.rate
+            );
         }
-        println!(
-            "| submissions while 32 connections sign in ({:.0}/s); without them | {:.0}/s, p99 {:.1} ms | {:.0}/s | {:.2} |",
-            signed_in as f64 / self.seconds as f64,
-            beside.rate,
-            beside.p99,
-            alone.rate,
-            beside.rate / alone.rate
-        );
         Ok(())
+    }
+
+    /// Signs in until it is over; tells how often it could and how often it was refused.
+    fn sign_in(&self, over: Arc<AtomicBool>, patient: bool) -> impl Future<Output = (usize, usize)> + use<> {
+        let http = self.http.clone();
+        let url = format!("http://{}/api/v1/auth/login", self.address);
+        async move {
+            let body = json!({ "email": "bench@example.org", "password": PASSWORD });
+            let (mut signed_in, mut refused) = (0, 0);
+            while !over.load(Ordering::Relaxed) {
+                let Ok(answer) = http.post(&url).json(&body).send().await else { continue };
+                if answer.status().is_success() {
+                    signed_in += 1;
+                    continue;
+                }
+                refused += 1;
+                let wait = answer.headers().get("retry-after").and_then(|it| it.to_str().ok()?.parse().ok());
+                if patient {
+                    tokio::time::sleep(Duration::from_secs(wait.unwrap_or(1))).await;
+                }
+            }
+            (signed_in, refused)
+        }
     }
 
     /// Two thousand connections that send again at once when refused, beside a coordinator who reads.
     pub async fn overload(&self) -> anyhow::Result<()> {
         let able = self.load(64).run(load::submission).await?.rate;
         let before = self.memory()?.0;
-        let mut tokens = Vec::new();
-        for n in 0..PEOPLE {
-            tokens.push(self.person(n).await?);
-        }
         let mut tasks = Vec::new();
-        for token in &tokens {
+        for token in &self.tokens {
             let load =
                 Load { address: &self.address, token, seconds: self.seconds, connections: CONNECTIONS };
             tasks.extend(load.start(load::submission, true));
@@ -107,6 +120,34 @@ impl Bench {
         Ok(())
     }
 
+    /// Connections that send half of a submission and no more.
+    pub async fn slow(&self) -> anyhow::Result<()> {
+        use tokio::io::AsyncWriteExt;
+        let before = self.memory()?.0;
+        let alone = self.load(64).run(load::submission).await?;
+        let mut open = Vec::new();
+        for n in 0..SLOW {
+            let mut stream = TcpStream::connect(&self.address).await?;
+            let head = format!(
+                "POST /api/v1/violations HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: 400\r\n\
+                 Authorization: Bearer {}\r\n\r\n{{\"id\":",
+                self.tokens[n % self.tokens.len()]
+            );
+            stream.write_all(head.as_bytes()).await?;
+            open.push(stream);
+        }
+        let beside = self.load(64).run(load::submission).await?;
+        println!(
+            "| submissions beside {SLOW} connections that send half a submission ({} kB more); without them | {:.0}/s, p99 {:.1} ms | {:.0}/s | {:.2} |",
+            self.memory()?.0.saturating_sub(before),
+            beside.rate,
+            beside.p99,
+            alone.rate,
+            beside.rate / alone.rate
+        );
+        Ok(())
+    }
+
     /// What connections cost that say nothing.
     pub async fn idle(&self) -> anyhow::Result<()> {
         let before = self.memory()?.0;
@@ -131,6 +172,15 @@ impl Bench {
             beside.p99
         );
         Ok(())
+    }
+
+    /// Tokens of observers.
+    pub async fn people(&self) -> anyhow::Result<Vec<String>> {
+        let mut tokens = Vec::new();
+        for n in 0..PEOPLE {
+            tokens.push(self.person(n).await?);
+        }
+        Ok(tokens)
     }
 
     async fn person(&self, n: usize) -> anyhow::Result<String> {

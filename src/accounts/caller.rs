@@ -92,18 +92,18 @@ impl FromRequest for Caller {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let key = request.app_data::<Data<TokenKey>>().expect("the app has a token key");
         let accounts = request.app_data::<Data<Accounts>>().expect("the app has accounts").clone();
-        let token = key.verify_header(request);
+        let bearer = key.bearer(request);
         let own = request.path().starts_with("/api/v1/me") || request.path().starts_with("/api/v1/auth/");
         Box::pin(async move {
-            let token = token.ok_or_else(|| Problem::new(Kind::Unauthenticated))?;
-            let account = accounts.of_session(token.sid).await?;
-            let account = account.filter(|account| account.id == token.sub && !account.disabled);
+            let bearer = bearer.ok_or_else(|| Problem::new(Kind::Unauthenticated))?;
+            let account = accounts.of_session(bearer.session).await?;
+            let account = account.filter(|account| account.id == bearer.user && !account.disabled);
             let account = account.ok_or_else(|| Problem::new(Kind::Unauthenticated))?;
             let missing = account.role != Role::Observer && !account.second_factor;
             if accounts.require_second_factor && missing && !own {
                 return Err(Problem::new(Kind::SecondFactorMissing));
             }
-            Ok(Self { account, session: token.sid })
+            Ok(Self { account, session: bearer.session })
         })
     }
 }

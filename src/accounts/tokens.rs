@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use actix_web::{HttpRequest, http::header};
+use actix_web::{HttpMessage, HttpRequest, http::header};
 use anyhow::ensure;
 use base64::{Engine, prelude::*};
 use chrono::{TimeDelta, Utc};
@@ -91,16 +91,31 @@ impl TokenKey {
         Some(data.claims)
     }
 
-    /// The token of a request's `Authorization: Bearer` header (RFC 6750).
-    pub fn verify_header(&self, request: &HttpRequest) -> Option<AccessToken> {
-        let value = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
-        let (scheme, token) = value.split_once(' ')?;
-        if !scheme.eq_ignore_ascii_case("bearer") {
-            return None;
+    /// Who bears the token of a request's `Authorization: Bearer` header (RFC 6750). It is looked at once a request.
+    pub fn bearer(&self, request: &HttpRequest) -> Option<Bearer> {
+        if let Some(Seen(bearer)) = request.extensions().get() {
+            return *bearer;
         }
-        self.verify(token.trim())
+        let read = || {
+            let value = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
+            let (scheme, token) = value.split_once(' ')?;
+            let token = scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())?;
+            self.verify(token).map(|token| Bearer { user: token.sub, session: token.sid })
+        };
+        let bearer = read();
+        request.extensions_mut().insert(Seen(bearer));
+        bearer
     }
 }
+
+/// Who a good token was given to; whether the account and its session still are is not asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Bearer {
+    pub user: UserId,
+    pub session: Uuid,
+}
+
+struct Seen(Option<Bearer>);
 
 /// A fresh refresh token and the digest that is stored of it.
 pub fn new_refresh_token() -> (String, Vec<u8>) {

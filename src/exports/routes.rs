@@ -7,12 +7,12 @@ use actix_web::{
     http::header,
     web::{Data, Path},
 };
-use futures_util::StreamExt;
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use super::{
     comparisons,
+    delivery::{self, PATIENCE},
     domain::{Format, Subject},
     receipts, sheet, store,
     table::Table,
@@ -89,18 +89,12 @@ pub async fn export(
             counted(&question, &counts).download(format)
         }
     };
-    let body = download.map(move |piece| {
-        let _ = &turn;
-        piece
-            .inspect_err(|error| tracing::warn!(%error, "an export broke off"))
-            .map_err(|_| actix_web::error::ErrorInternalServerError("the export broke off"))
-    });
     Ok(HttpResponse::Ok()
         .content_type(format.media_type())
         .insert_header((header::CONTENT_DISPOSITION, format!("attachment; filename=\"{file}\"")))
         .insert_header((header::CACHE_CONTROL, "private, no-store"))
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .streaming(body))
+        .streaming(delivery::to_client(download, turn, PATIENCE)))
 }
 
 /// Counts as a table.

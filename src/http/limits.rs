@@ -92,7 +92,7 @@ pub async fn limit(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
-    let account = key.verify_header(request.request()).map(|token| token.sub.to_string());
+    let account = key.bearer(request.request()).map(|bearer| bearer.user.to_string());
     let signed_in = account.is_some();
     let client = account.unwrap_or_else(|| limits.address(request.request()));
     if let Some(limiter) = &limits.requests

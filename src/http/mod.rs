@@ -38,7 +38,7 @@ pub fn asked_language(query: &mut query::Query, headers: &actix_web::http::heade
 
 /// Whose token a request carries, if it is a good one; whether the account and its session still are is not asked.
 fn account(request: &HttpRequest) -> Option<UserId> {
-    Some(request.app_data::<Data<TokenKey>>()?.verify_header(request)?.sub)
+    Some(request.app_data::<Data<TokenKey>>()?.bearer(request)?.user)
 }
 
 /// The result of a route.
