@@ -10,6 +10,7 @@ pub mod preconditions;
 pub mod problem;
 pub mod query;
 pub mod reads;
+pub mod times;
 
 pub use problem::{Kind, Problem};
 

@@ -26,6 +26,10 @@ pub struct Directory {
     names: HashMap<String, Vec<CityId>>,
     candidates: HashMap<String, String>,
     codes: HashMap<String, RegionId>,
+    /// Of each region and the cities that have ever been in it.
+    time_zones: HashMap<RegionId, HashSet<Tz>>,
+    /// Where in `cities` a city stands.
+    city_places: HashMap<CityId, usize>,
 }
 
 impl Directory {
@@ -59,23 +63,33 @@ impl Directory {
                 candidates.insert(fold(name), kk.clone());
             }
         }
-        Self { elections, regions, cities, sources, names, candidates, codes }
+        // What is told of a region and no city has the time of the region.
+        let mut time_zones: HashMap<RegionId, HashSet<Tz>> =
+            regions.iter().map(|region| (region.id, HashSet::from([region.time_zone]))).collect();
+        for (city, (region, ..)) in
+            cities.iter().flat_map(|city| city.regions.iter().map(move |it| (city, it)))
+        {
+            time_zones.entry(*region).or_default().insert(city.time_zone);
+        }
+        let city_places = cities.iter().enumerate().map(|(i, city)| (city.id, i)).collect();
+        Self { elections, regions, cities, sources, names, candidates, codes, time_zones, city_places }
     }
 
     /// The time zones of places: of `cities` if any are named, else of what lies within `reach`, else of all there are.
     pub fn time_zones(&self, reach: Option<&RegionReach>, cities: &[CityId]) -> HashSet<Tz> {
-        let inside = |region| reach.is_none_or(|reach: &RegionReach| reach.regions.contains(&region));
-        let named = |city: &&City| match (cities, reach) {
-            ([], None) => true,
-            ([], Some(reach)) => {
-                reach.cities.contains(&city.id) || city.regions.iter().any(|(region, ..)| inside(*region))
+        let of_city = |id: &CityId| self.city_by_id(*id).map(|city| city.time_zone);
+        match (cities, reach) {
+            ([], None) => {
+                let cities = self.cities.iter().map(|city| city.time_zone);
+                cities.chain(self.regions.iter().map(|region| region.time_zone)).collect()
             }
-            _ => cities.contains(&city.id),
-        };
-        let of_cities = self.cities.iter().filter(named).map(|city| city.time_zone);
-        // What is told of a region and no city has the time of the region.
-        let regions = self.regions.iter().filter(|region| cities.is_empty() && inside(region.id));
-        of_cities.chain(regions.map(|region| region.time_zone)).collect()
+            ([], Some(reach)) => {
+                let regions =
+                    reach.regions.iter().filter_map(|id| self.time_zones.get(id)).flatten().copied();
+                regions.chain(reach.cities.iter().filter_map(of_city)).collect()
+            }
+            (cities, _) => cities.iter().filter_map(of_city).collect(),
+        }
     }
 
     /// The one name under which a candidate is kept, asked for by any of theirs.
@@ -101,7 +115,7 @@ impl Directory {
     }
 
     pub fn city_by_id(&self, id: CityId) -> Option<&City> {
-        self.cities.iter().find(|city| city.id == id)
+        self.cities.get(*self.city_places.get(&id)?)
     }
 
     /// A city by its id or any of its names; of namesakes, the one in `region` on `day`.

@@ -1,12 +1,13 @@
 //! Records as readers see them.
 
-use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
-use serde::{Serialize, Serializer};
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{Precision, Record, RecordKind, Status, request::Submittable};
 use crate::{
+    http::times,
     ledger::Receipt,
     places::{Directory, Names},
 };
@@ -23,11 +24,11 @@ pub struct RecordView<'a, V> {
     /// The most exact place that is known, by name.
     pub place: Option<&'a Names>,
     pub polling_station: Option<&'a str>,
-    #[serde(serialize_with = "moment")]
+    #[serde(serialize_with = "times::moment")]
     pub occurred_at: DateTime<Utc>,
     pub precision: Precision,
     /// The date on the calendar of the place.
-    #[serde(serialize_with = "date")]
+    #[serde(serialize_with = "times::date")]
     pub local_date: NaiveDate,
     pub description: &'a str,
     pub source: Option<&'a str>,
@@ -36,24 +37,15 @@ pub struct RecordView<'a, V> {
     pub duplicate_of: Option<Uuid>,
     pub version: i32,
     pub reporter: Uuid,
-    #[serde(serialize_with = "moment")]
+    #[serde(serialize_with = "times::moment")]
     pub received_at: DateTime<Utc>,
-    #[serde(serialize_with = "moment")]
+    #[serde(serialize_with = "times::moment")]
     pub updated_at: DateTime<Utc>,
     #[serde(flatten)]
     pub details: V,
     /// Proof for who sent it, in the answer to what they sent; to be kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub receipt: Option<Receipt>,
-}
-
-// Chrono writes into JSON character by character, each looked at for what must be escaped: a fifth of a page's time.
-fn moment<S: Serializer>(at: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&at.to_rfc3339_opts(SecondsFormat::AutoSi, true))
-}
-
-fn date<S: Serializer>(date: &NaiveDate, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&date.to_string())
 }
 
 /// A page of a list.

@@ -1,0 +1,87 @@
+//! Moments and dates in JSON, written in one piece: chrono writes them character by character, and JSON looks at each for
+//! what must be escaped, which was a tenth of the time of a page.
+
+use chrono::{DateTime, Datelike, NaiveDate, SecondsFormat, Timelike, Utc};
+use serde::Serializer;
+
+/// RFC 3339 in UTC, with as many digits of the second as there are: none, three or six.
+pub fn moment<S: Serializer>(at: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut text = *b"0000-00-00T00:00:00.000000Z";
+    let (date, micros) = (at.date_naive(), at.nanosecond() / 1000);
+    let plain = at.nanosecond() % 1000 == 0 && at.nanosecond() < 1_000_000_000;
+    let Some(year) = four_digits(date).filter(|_| plain) else {
+        return serializer.serialize_str(&at.to_rfc3339_opts(SecondsFormat::AutoSi, true));
+    };
+    put(&mut text[..4], year);
+    put(&mut text[5..7], date.month());
+    put(&mut text[8..10], date.day());
+    put(&mut text[11..13], at.hour());
+    put(&mut text[14..16], at.minute());
+    put(&mut text[17..19], at.second());
+    put(&mut text[20..26], micros);
+    let digits = match micros {
+        0 => 19,
+        _ if micros % 1000 == 0 => 23,
+        _ => 26,
+    };
+    text[digits] = b'Z';
+    serializer.serialize_str(ascii(&text[..=digits]))
+}
+
+/// ISO 8601: `2019-06-09`.
+pub fn date<S: Serializer>(date: &NaiveDate, serializer: S) -> Result<S::Ok, S::Error> {
+    let Some(year) = four_digits(*date) else { return serializer.serialize_str(&date.to_string()) };
+    let mut text = *b"0000-00-00";
+    put(&mut text[..4], year);
+    put(&mut text[5..7], date.month());
+    put(&mut text[8..], date.day());
+    serializer.serialize_str(ascii(&text))
+}
+
+fn four_digits(date: NaiveDate) -> Option<u32> {
+    u32::try_from(date.year()).ok().filter(|year| *year < 10_000)
+}
+
+/// Writes a number over the whole of `place`, with zeros before it.
+fn put(place: &mut [u8], mut number: u32) {
+    for digit in place.iter_mut().rev() {
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
+    }
+}
+
+fn ascii(text: &[u8]) -> &str {
+    std::str::from_utf8(text).expect("digits and signs")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(serde::Serialize)]
+    struct Both {
+        #[serde(serialize_with = "moment")]
+        moment: DateTime<Utc>,
+        #[serde(serialize_with = "date")]
+        date: NaiveDate,
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_what_chrono_would_write(
+            seconds in -100_000_000_000_i64..300_000_000_000,
+            nanos in prop_oneof![
+                Just(0), (0..1000_u32).prop_map(|n| n * 1_000_000), (0..1_000_000_u32).prop_map(|n| n * 1000), 0..2_000_000_000_u32,
+            ],
+        ) {
+            // A leap second is told by more than a thousand million nanoseconds, in the last second of a minute.
+            let seconds = if nanos >= 1_000_000_000 { seconds / 60 * 60 + 59 } else { seconds };
+            let Some(moment) = DateTime::from_timestamp(seconds, nanos) else { return Ok(()) };
+            let date = moment.date_naive();
+            let ours = serde_json::to_value(Both { moment, date }).unwrap();
+            prop_assert_eq!(ours, serde_json::json!({ "moment": moment, "date": date }));
+        }
+    }
+}
