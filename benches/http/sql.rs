@@ -25,12 +25,13 @@ pub const LIST: &str = "SELECT r.*, v.stage, v.people_involved FROM records r JO
 pub const COUNTS: &str = "SELECT region_id, day, sum(n) FROM (SELECT election_id, region_id, day, n FROM counts WHERE kind = 'violation' AND grain = 3 \
     UNION ALL SELECT election_id, region_id, day, n FROM count_deltas WHERE kind = 'violation') t WHERE election_id = 1 GROUP BY 1, 2 ORDER BY 2, 1;\n";
 
-/// `rows` violations spread over cities, days, categories and statuses, with all that stands beside them.
+/// `rows` violations spread over cities, days, categories and statuses, with all that stands beside them. Their ids
+/// follow the clock as those of clients do.
 pub fn fill(rows: i64) -> String {
     format!(
         r#"
 CREATE TEMP TABLE made AS
-SELECT gen_random_uuid() AS id, c.id AS city, h.region_id AS region, i,
+SELECT (lpad(to_hex((extract(epoch FROM clock_timestamp()) * 1e6)::bigint), 14, '0') || substr(md5(random()::text), 1, 18))::uuid AS id, c.id AS city, h.region_id AS region, i,
        (random() * 299 + 1)::int AS station,
        '2019-06-07 19:00Z'::timestamptz + random() * interval '6 days' AS at,
        (ARRAY['ballot_stuffing','observer_obstructed','observer_expelled','protocol_copy_refused','pressure_on_voters','group_voting','voter_list_error','other'])[1 + (random() * 7)::int] AS category,

@@ -188,7 +188,11 @@ pub fn read_time(text: &str, zone: chrono_tz::Tz) -> Option<(DateTime<Utc>, Prec
     if let Ok(at) = DateTime::parse_from_rfc3339(text) {
         return Some((at.to_utc(), Precision::Exact));
     }
-    let day: NaiveDate = text.parse().ok().filter(|_| text.len() == 10)?;
+    // Chrono reads `-019-06-09` too, as a year before Christ.
+    let plain =
+        |(i, byte): (usize, u8)| if matches!(i, 4 | 7) { byte == b'-' } else { byte.is_ascii_digit() };
+    let day: NaiveDate =
+        text.parse().ok().filter(|_| text.len() == 10 && text.bytes().enumerate().all(plain))?;
     Some((start_of_day(day, zone), Precision::Day))
 }
 
@@ -234,6 +238,23 @@ pub fn merge(content: &mut Value, patch: &Value) {
             target.remove(name);
         } else {
             merge(target.entry(name.clone()).or_insert(Value::Null), value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_whole_or_a_plain_date() {
+        let read = |text| read_time(text, chrono_tz::Asia::Almaty).map(|(at, _)| at.to_rfc3339());
+        assert_eq!(read("2019-06-09").as_deref(), Some("2019-06-08T18:00:00+00:00"));
+        assert_eq!(read("2019-06-09T10:00:00+05:00").as_deref(), Some("2019-06-09T05:00:00+00:00"));
+        for wrong in
+            ["-019-06-09", "+019-06-09", "2019-6-009", "2019-06-31", "2019-06-09T10:00:00", "09.06.2019"]
+        {
+            assert_eq!(read(wrong), None, "{wrong}");
         }
     }
 }
