@@ -8,7 +8,7 @@ use serde::Serializer;
 pub fn moment<S: Serializer>(at: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
     let mut text = *b"0000-00-00T00:00:00.000000Z";
     let (date, micros) = (at.date_naive(), at.nanosecond() / 1000);
-    let plain = at.nanosecond() % 1000 == 0 && at.nanosecond() < 1_000_000_000;
+    let plain = at.nanosecond().is_multiple_of(1000) && at.nanosecond() < 1_000_000_000;
     let Some(year) = four_digits(date).filter(|_| plain) else {
         return serializer.serialize_str(&at.to_rfc3339_opts(SecondsFormat::AutoSi, true));
     };
@@ -21,7 +21,7 @@ pub fn moment<S: Serializer>(at: &DateTime<Utc>, serializer: S) -> Result<S::Ok,
     put(&mut text[20..26], micros);
     let digits = match micros {
         0 => 19,
-        _ if micros % 1000 == 0 => 23,
+        _ if micros.is_multiple_of(1000) => 23,
         _ => 26,
     };
     text[digits] = b'Z';
