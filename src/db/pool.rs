@@ -27,8 +27,7 @@ const SETUP: &str = "SET statement_timeout = '30s'; SET lock_timeout = '10s'";
 
 /// A page of a list takes less time than planning it anew for its own dates, which PostgreSQL would do each time: it
 /// guesses that an unknown stretch of time holds more rows than a page takes.
-const PLANNED_ONCE: &str =
-    "SET statement_timeout = '30s'; SET lock_timeout = '10s'; SET plan_cache_mode = force_generic_plan";
+const PLANNED_ONCE: &str = "SET plan_cache_mode = force_generic_plan";
 
 /// The program's connections to PostgreSQL.
 #[derive(Clone)]
@@ -45,7 +44,7 @@ impl Pool {
     /// # Errors
     /// When the URL is not one PostgreSQL understands.
     pub fn new(url: &str, size: usize) -> anyhow::Result<Self> {
-        Self::set_up(url, size, SETUP)
+        Self::set_up(url, size, "")
     }
 
     /// Another pool to the same server, for lists in the order of an index: each statement is planned once, whatever it
@@ -56,7 +55,7 @@ impl Pool {
         Self { otherwise: self.otherwise.clone(), ..pool }
     }
 
-    fn set_up(url: &str, size: usize, setup: &'static str) -> anyhow::Result<Self> {
+    fn set_up(url: &str, size: usize, further: &'static str) -> anyhow::Result<Self> {
         url.parse::<tokio_postgres::Config>()?;
         let runtime = Handle::current();
         let mut config = ManagerConfig::default();
@@ -68,7 +67,7 @@ impl Pool {
                 runtime
                     .spawn(async move {
                         let mut conn = open(&url).await?;
-                        conn.batch_execute(setup)
+                        conn.batch_execute(&format!("{SETUP}; {further}"))
                             .await
                             .map_err(ConnectionError::CouldntSetupConfiguration)?;
                         Ok(conn)

@@ -194,8 +194,7 @@ pub async fn search_person(
     sealing::store::note(&mut conn, caller.id(), searched, subject, &[None], None)
         .await
         .map_err(crate::db::DbError::from)?;
-    let mut ids = sealing::store::search(&mut conn, &scope, &tokens).await?;
-    ids.truncate(50);
+    let ids = sealing::store::search(&mut conn, &scope, &tokens).await?;
     let found = lookup::some::<Detention>(&mut conn, &scope, &ids).await?;
     let views: Vec<_> = found.iter().map(|record| view::view(record, &directory)).collect();
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(views))

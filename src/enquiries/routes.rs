@@ -247,8 +247,7 @@ pub async fn one(caller: Caller, id: Path<Uuid>, pool: Data<Pool>, places: Data<
     let scope = caller.scope(&directory);
     let mut conn = pool.get().await?;
     store::note_search(&mut conn, caller.id(), enquiry.id).await?;
-    let mut ids = sealing::store::search(&mut conn, &scope, &enquiry.tokens).await?;
-    ids.truncate(50);
+    let ids = sealing::store::search(&mut conn, &scope, &enquiry.tokens).await?;
     let found = some::<Detention>(&mut conn, &scope, &ids).await?;
     let matches = found.iter().map(|record| view::view(record, &directory)).collect();
     Ok(HttpResponse::Ok()

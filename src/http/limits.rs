@@ -12,7 +12,6 @@ use actix_web::{
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock};
 
 use super::problem::{Kind, Problem};
-use crate::accounts::tokens::TokenKey;
 
 /// The limits in force. Kept in memory: each instance allows its own share.
 pub struct Limits {
@@ -88,11 +87,10 @@ pub struct Client {
 /// Refuses a client that asks too often (429); those within know the client from here on.
 pub async fn limit(
     limits: Data<Limits>,
-    key: Data<TokenKey>,
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
-    let account = key.bearer(request.request()).map(|bearer| bearer.user.to_string());
+    let account = super::account(request.request()).map(|id| id.to_string());
     let signed_in = account.is_some();
     let client = account.unwrap_or_else(|| limits.address(request.request()));
     if let Some(limiter) = &limits.requests

@@ -100,9 +100,11 @@ impl Filter {
         }
         filter.from = query.date("from");
         filter.to = query.date("to");
-        let zones = directory.time_zones(filter.reach.as_ref(), &filter.cities);
-        filter.starts = filter.from.and_then(|from| Midnight::of(from, &zones));
-        filter.ends = filter.to.and_then(|to| Midnight::of(to.succ_opt()?, &zones));
+        if filter.from.is_some() || filter.to.is_some() {
+            let zones = directory.time_zones(filter.reach.as_ref(), &filter.cities);
+            filter.starts = filter.from.and_then(|from| Midnight::of(from, &zones));
+            filter.ends = filter.to.and_then(|to| Midnight::of(to.succ_opt()?, &zones));
+        }
         if filter.from.zip(filter.to).is_some_and(|(from, to)| from > to) {
             query.faults.add("?from", "from_after_to");
         }

@@ -202,6 +202,9 @@ pub async fn read(
     found.await
 }
 
+/// Detentions that a search answers at most.
+const SHOWN: usize = 50;
+
 /// The detentions within reach that share a token, those that share most first.
 pub async fn search(conn: &mut AsyncPgConnection, scope: &Scope, tokens: &[Vec<u8>]) -> DbResult<Vec<Uuid>> {
     let found: Vec<(Uuid, Vec<Vec<u8>>)> = sealed_persons::table
@@ -214,7 +217,7 @@ pub async fn search(conn: &mut AsyncPgConnection, scope: &Scope, tokens: &[Vec<u
     let shared = |its: &[Vec<u8>]| its.iter().filter(|token| tokens.contains(token)).count();
     let mut ranked: Vec<(usize, Uuid)> = found.iter().map(|(id, its)| (shared(its), *id)).collect();
     ranked.sort_by_key(|(n, id)| (std::cmp::Reverse(*n), *id));
-    Ok(ranked.into_iter().map(|(_, id)| id).collect())
+    Ok(ranked.into_iter().map(|(_, id)| id).take(SHOWN).collect())
 }
 
 /// An entry of the log.
