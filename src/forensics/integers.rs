@@ -21,8 +21,8 @@ use crate::places::RegionId;
 pub const LEAST_STATIONS: usize = 50;
 /// Stations that go to a processor at a time; also what makes a run the same on any number of them.
 const PIECE: usize = 512;
-/// Past so many standard deviations a binomial distribution has nothing left.
-const REACH: f64 = 8.0;
+/// What is left out of a distribution on each side has a chance of at most e to minus this: some 1e-14.
+const LEFT_OUT: f64 = 32.0;
 
 /// Which figure is at a whole per cent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema, strum::IntoStaticStr)]
@@ -58,6 +58,12 @@ pub fn whole_per_cent(part: u32, whole: u32) -> bool {
     20 * rest.min(u64::from(whole) - rest) <= u64::from(whole)
 }
 
+/// How far from its mean a sum of coins with this variance can land: by Bernstein's inequality, which holds for
+/// skewed ones too, more than that has a chance of at most e^-[`LEFT_OUT`] on each side.
+fn reach(variance: f64) -> f64 {
+    LEFT_OUT / 3.0 + (LEFT_OUT * LEFT_OUT / 9.0 + 2.0 * LEFT_OUT * variance).sqrt()
+}
+
 /// The chance that a draw from Bin(`whole`, `part`/`whole`) lies within 0.05 points of a whole per cent.
 fn chance(part: u32, whole: u32) -> f64 {
     if part == 0 || part >= whole {
@@ -66,7 +72,7 @@ fn chance(part: u32, whole: u32) -> f64 {
     let share = f64::from(part) / f64::from(whole);
     let Ok(draw) = Binomial::new(share, u64::from(whole)) else { return 1.0 };
     let n = i64::from(whole);
-    let spread = REACH * (f64::from(whole) * share * (1.0 - share)).sqrt() + 1.0;
+    let spread = reach(f64::from(whole) * share * (1.0 - share)) + 1.0;
     let low = (f64::from(part) - spread).max(0.0) as i64;
     let high = ((f64::from(part) + spread) as i64).min(n);
     let mut sum = 0.0;
@@ -213,6 +219,20 @@ mod tests {
         }
     }
 
+    /// Few of many is skewed: 10 of 77 lies eight standard deviations off, and still counts.
+    #[test]
+    fn a_skewed_draw_keeps_its_long_tail() {
+        for (part, whole) in [(1, 77), (76, 77), (1, 1100), (2, 301)] {
+            assert!((chance(part, whole) - summed(part, whole)).abs() < 1e-12, "{part} of {whole}");
+        }
+    }
+
+    /// Over everything that a draw can be.
+    fn summed(part: u32, whole: u32) -> f64 {
+        let draw = Binomial::new(f64::from(part) / f64::from(whole), u64::from(whole)).unwrap();
+        (0..=whole).filter(|k| whole_per_cent(*k, whole)).map(|k| draw.pmf(u64::from(k))).sum()
+    }
+
     /// The mean and the spread of a sum of coins are known: the made elections have them.
     #[test]
     fn made_elections_have_the_mean_and_the_spread_that_theory_gives() {
@@ -264,9 +284,7 @@ mod tests {
         #[test]
         fn no_whole_per_cent_is_missed(part in 1u32..600, more in 1u32..600) {
             let whole = part + more;
-            let draw = Binomial::new(f64::from(part) / f64::from(whole), u64::from(whole)).unwrap();
-            let all: f64 = (0..=whole).filter(|k| whole_per_cent(*k, whole)).map(|k| draw.pmf(u64::from(k))).sum();
-            prop_assert!((chance(part, whole) - all).abs() < 1e-9);
+            prop_assert!((chance(part, whole) - summed(part, whole)).abs() < 1e-11);
         }
     }
 }
