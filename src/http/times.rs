@@ -7,17 +7,19 @@ use serde::Serializer;
 /// RFC 3339 in UTC, with as many digits of the second as there are: none, three or six.
 pub fn moment<S: Serializer>(at: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
     let mut text = *b"0000-00-00T00:00:00.000000Z";
-    let (date, micros) = (at.date_naive(), at.nanosecond() / 1000);
-    let plain = at.nanosecond().is_multiple_of(1000) && at.nanosecond() < 1_000_000_000;
+    // Without the offset, which is nought and would be added for each part anew.
+    let (date, time) = (at.naive_utc().date(), at.naive_utc().time());
+    let (seconds, micros) = (time.num_seconds_from_midnight(), time.nanosecond() / 1000);
+    let plain = time.nanosecond().is_multiple_of(1000) && time.nanosecond() < 1_000_000_000;
     let Some(year) = four_digits(date).filter(|_| plain) else {
         return serializer.serialize_str(&at.to_rfc3339_opts(SecondsFormat::AutoSi, true));
     };
     put(&mut text[..4], year);
     put(&mut text[5..7], date.month());
     put(&mut text[8..10], date.day());
-    put(&mut text[11..13], at.hour());
-    put(&mut text[14..16], at.minute());
-    put(&mut text[17..19], at.second());
+    put(&mut text[11..13], seconds / 3600);
+    put(&mut text[14..16], seconds / 60 % 60);
+    put(&mut text[17..19], seconds % 60);
     put(&mut text[20..26], micros);
     let digits = match micros {
         0 => 19,
