@@ -43,6 +43,12 @@ pub fn submission() -> Request {
     ("POST", "/api/v1/violations".to_owned(), body)
 }
 
+/// The time, in milliseconds, that a share of these took at most; they are in microseconds and sorted.
+pub fn at(times: &[u64], share: f64) -> f64 {
+    let place = times.len().saturating_sub(1) as f64 * share;
+    times.get(place as usize).map_or(0.0, |time| *time as f64 / 1000.0)
+}
+
 /// Statuses and times in microseconds.
 type Times = Vec<(u16, u64)>;
 
@@ -56,8 +62,7 @@ impl Load<'_> {
         }
         let took = started.elapsed().as_secs_f64();
         times.sort_unstable();
-        let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize] as f64 / 1000.0;
-        Ok(Report { rate: times.len() as f64 / took, p50: at(0.5), p99: at(0.99) })
+        Ok(Report { rate: times.len() as f64 / took, p50: at(&times, 0.5), p99: at(&times, 0.99) })
     }
 
     /// Starts to send; a refusal (503, 429) is an answer only where it may be.

@@ -11,7 +11,10 @@ use std::{
 use serde_json::json;
 use tokio::net::TcpStream;
 
-use crate::{Bench, PASSWORD, load, load::Load};
+use crate::{
+    Bench, PASSWORD, load,
+    load::{Load, at},
+};
 
 /// People who send at once, and connections each of them has.
 const PEOPLE: usize = 20;
@@ -93,9 +96,6 @@ impl Bench {
         served.sort_unstable();
         refused.sort_unstable();
         let seconds = self.seconds as f64;
-        let at = |times: &[u64], share: f64| {
-            times.get(((times.len() as f64 - 1.0) * share) as usize).copied().unwrap_or(0) as f64 / 1000.0
-        };
         println!(
             "| overload: {} connections send {:.1} times what 64 had stored | {:.0}/s stored, p99 {:.0} ms | {able:.0}/s | {:.2} |",
             PEOPLE * CONNECTIONS,

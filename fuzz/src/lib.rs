@@ -1,8 +1,16 @@
-//! What the targets share: a country of one election, two regions and a city.
+//! What the targets share: a country of one election, two regions and a city, and a store in memory.
 
 use std::{collections::HashMap, sync::LazyLock};
 
-use baqylau::places::{Candidate, City, Directory, Election, Names, Region};
+use baqylau::{
+    evidence::{
+        kinds::FileKind,
+        objects::Objects,
+        scrub::{Scrub, Source, plan},
+    },
+    places::{Candidate, City, Directory, Election, Names, Region},
+};
+use bytes::Bytes;
 use chrono::NaiveDate;
 use chrono_tz::Asia::Almaty;
 
@@ -53,4 +61,15 @@ pub static PLACES: LazyLock<Directory> = LazyLock::new(|| {
 /// Text, where the input is text.
 pub fn text(input: &[u8]) -> Option<&str> {
     std::str::from_utf8(input).ok()
+}
+
+/// How the copy without metadata of a file in a store would be made.
+pub fn planned(file: &[u8], kind: FileKind) -> Scrub {
+    let objects = Objects::in_memory();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    runtime.block_on(async {
+        objects.put("it", Bytes::copy_from_slice(file)).await.expect("memory takes it");
+        let source = Source { objects: &objects, key: "it", size: file.len() as u64 };
+        plan(&source, kind, "copy").await.expect("memory gives it")
+    })
 }

@@ -3,24 +3,17 @@
 
 use baqylau::evidence::{
     kinds::{self, FileKind},
-    objects::Objects,
-    scrub::{Scrub, Segment, Source, length, plan, segments, within},
+    scrub::{Scrub, Segment, length, segments, within},
 };
-use bytes::Bytes;
+use baqylau_fuzz::planned;
 use libfuzzer_sys::fuzz_target;
 
 /// How the copy is made, where it can be.
 fn edits(bytes: &[u8], kind: FileKind) -> Option<Vec<Segment>> {
-    let objects = Objects::in_memory();
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    runtime.block_on(async {
-        objects.put("it", Bytes::copy_from_slice(bytes)).await.expect("memory takes it");
-        let source = Source { objects: &objects, key: "it", size: bytes.len() as u64 };
-        match plan(&source, kind, "copy").await.expect("memory gives it") {
-            Scrub::Edits(edits) => Some(segments(&edits, bytes.len() as u64)),
-            Scrub::Rewritten { .. } | Scrub::Impossible => None,
-        }
-    })
+    match planned(bytes, kind) {
+        Scrub::Edits(edits) => Some(segments(&edits, bytes.len() as u64)),
+        Scrub::Rewritten { .. } | Scrub::Impossible => None,
+    }
 }
 
 fn copy(bytes: &[u8], segments: &[Segment]) -> Vec<u8> {

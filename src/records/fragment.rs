@@ -51,17 +51,11 @@ impl Condition {
         Self(Box::new(Around("records.search @@ to_tsquery('simple', ", words, ")")), PhantomData)
     }
 
-    /// That a record comes after another where records are sorted by a moment and then by id. A comparison of rows
-    /// walks the index from there.
-    pub fn after(by_arrival: bool, ascending: bool, at: DateTime<Utc>, id: Uuid) -> Self {
-        let comparison = match (by_arrival, ascending) {
-            (false, false) => "(records.occurred_at, records.id) < (",
-            (false, true) => "(records.occurred_at, records.id) > (",
-            (true, false) => "(records.received_at, records.id) < (",
-            (true, true) => "(records.received_at, records.id) > (",
-        };
+    /// How a record compares with the moment and the id of another; `side` is the left one up to the other's opening
+    /// bracket. A comparison of rows walks the index from there.
+    pub fn compared(side: &'static str, (at, id): (DateTime<Utc>, Uuid)) -> Self {
         let mark = (at.into_sql::<Timestamptz>(), id.into_sql::<SqlUuid>());
-        Self(Box::new(Around(comparison, mark, ")")), PhantomData)
+        Self(Box::new(Around(side, mark, ")")), PhantomData)
     }
 }
 

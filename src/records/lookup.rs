@@ -143,14 +143,14 @@ pub async fn list<D: DetailsTable>(
     limit: i64,
 ) -> DbResult<Vec<Record<D>>> {
     let (occurred, received, id) = (records::occurred_at, records::received_at, records::id);
-    let order = match (sort.by_arrival, sort.ascending) {
-        (false, false) => Order::by((occurred.desc(), id.desc())),
-        (false, true) => Order::by((occurred, id)),
-        (true, false) => Order::by((received.desc(), id.desc())),
-        (true, true) => Order::by((received, id)),
+    let (order, beyond) = match (sort.by_arrival, sort.ascending) {
+        (false, false) => (Order::by((occurred.desc(), id.desc())), "(records.occurred_at, records.id) < ("),
+        (false, true) => (Order::by((occurred, id)), "(records.occurred_at, records.id) > ("),
+        (true, false) => (Order::by((received.desc(), id.desc())), "(records.received_at, records.id) < ("),
+        (true, true) => (Order::by((received, id)), "(records.received_at, records.id) > ("),
     };
-    if let Some((at, id)) = after {
-        condition = condition.and(Condition::after(sort.by_arrival, sort.ascending, at, id));
+    if let Some(mark) = after {
+        condition = condition.and(Condition::compared(beyond, mark));
     }
     D::load(conn, Page { condition, order, limit }).await
 }
