@@ -12,7 +12,7 @@ COPY migrations migrations
 COPY seeds seeds
 COPY i18n i18n
 COPY benches benches
-RUN cargo build --release --locked --bin baqylau
+RUN cargo build --profile dist --locked --bin baqylau
 
 # Run: one binary, no shell work, no root. PostgreSQL is elsewhere (DATABASE_URL).
 FROM debian:trixie-slim
@@ -20,7 +20,7 @@ RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates curl \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --home-dir /var/lib/baqylau --create-home baqylau
-COPY --from=build /src/target/release/baqylau /usr/local/bin/baqylau
+COPY --from=build /src/target/dist/baqylau /usr/local/bin/baqylau
 USER baqylau
 ENV BAQYLAU_LISTEN=0.0.0.0:8080 BAQYLAU_DATA_DIR=/var/lib/baqylau
 VOLUME /var/lib/baqylau

@@ -21,7 +21,7 @@ deny:
 
 # Measure beside pgbench and psql; the figures go to docs/BENCHMARKS.md
 bench *ARGS:
-    cargo bench --bench http -- {{ARGS}}
+    cargo bench --profile dist --bench http -- {{ARGS}}
 
 # Measure imports of results beside psql, and the forensics
 bench-results:
