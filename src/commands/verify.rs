@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
 use clap::{Args, Subcommand};
+use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use serde_json::Value;
 
 use crate::{
@@ -183,18 +184,30 @@ pub async fn audit_all(
     objects: Option<&Objects>,
 ) -> DbResult<(u64, usize, Vec<String>)> {
     let mut conn = pool.get().await?;
-    let directory = places::store::load(&mut conn).await?;
-    let (entries, mut findings) = audit::tree(&mut conn, key, kept).await?;
+    // As of one moment: a service that goes on beside it is not taken for somebody who alters things.
+    let mut snapshot = conn.build_transaction().read_only().repeatable_read();
+    snapshot.run(async |conn| audit_snapshot(conn, key, kept, objects).await).await
+}
+
+async fn audit_snapshot(
+    conn: &mut AsyncPgConnection,
+    key: &NoteVerifier,
+    kept: &[String],
+    objects: Option<&Objects>,
+) -> DbResult<(u64, usize, Vec<String>)> {
+    conn.batch_execute("SET LOCAL statement_timeout = 0").await?;
+    let directory = places::store::load(conn).await?;
+    let (entries, mut findings) = audit::tree(conn, key, kept).await?;
     let mut checked = 0;
     for (n, found) in [
-        records::audit::records::<Violation>(&mut conn, &directory).await?,
-        records::audit::records::<Protocol>(&mut conn, &directory).await?,
-        records::audit::records::<Detention>(&mut conn, &directory).await?,
+        records::audit::records::<Violation>(conn, &directory).await?,
+        records::audit::records::<Protocol>(conn, &directory).await?,
+        records::audit::records::<Detention>(conn, &directory).await?,
     ] {
         checked += n;
         findings.extend(found);
     }
-    let (files, found) = evidence::audit::files(&mut conn, objects).await?;
+    let (files, found) = evidence::audit::files(conn, objects).await?;
     findings.extend(found);
     Ok((entries, checked + files, findings))
 }

@@ -8,7 +8,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use super::{
     note::{Checkpoint, NoteVerifier},
     store,
-    tiles::{TileId, Tiles, WIDTH},
+    tiles::Tiles,
     tree::{self, Hash, Roots},
 };
 use crate::db::DbResult;
@@ -52,8 +52,10 @@ pub async fn tree(
             roots.push(hash);
             check(&roots, &mut findings);
         }
-        compare(conn, &mut tiles, changed, &mut findings).await?;
+        // Others than full ones are stored as they are at the end.
+        compare(conn, tiles.take_full(&changed), &mut findings).await?;
     }
+    compare(conn, tiles, &mut findings).await?;
     let last = signed.keys().next_back().copied();
     if let Some(last) = last.filter(|last| *last > roots.size()) {
         findings.push(format!("{last} entries were signed, and there are {} without a gap", roots.size()));
@@ -65,18 +67,10 @@ pub async fn tree(
     Ok((roots.size(), findings))
 }
 
-async fn compare(
-    conn: &mut AsyncPgConnection,
-    tiles: &mut Tiles,
-    changed: Vec<TileId>,
-    findings: &mut Vec<String>,
-) -> DbResult<()> {
-    for id in changed {
-        if store::tile(conn, id.0, id.1).await?.is_none_or(|stored| stored != tiles.0[&id].concat()) {
+async fn compare(conn: &mut AsyncPgConnection, tiles: Tiles, findings: &mut Vec<String>) -> DbResult<()> {
+    for (id, hashes) in tiles.0 {
+        if store::tile(conn, id.0, id.1).await?.is_none_or(|stored| stored != hashes.concat()) {
             findings.push(format!("tile {} of level {} is not the one of the entries", id.1, id.0));
-        }
-        if tiles.0[&id].len() as u64 == WIDTH {
-            tiles.0.remove(&id);
         }
     }
     Ok(())

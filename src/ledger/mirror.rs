@@ -5,7 +5,7 @@ use reqwest::Client;
 
 use super::{
     note::{Checkpoint, NoteVerifier},
-    tiles::{TileId, TilePath, Tiles, WIDTH},
+    tiles::{TilePath, Tiles, WIDTH},
     tree::{self, Hash, Roots},
 };
 
@@ -81,24 +81,20 @@ pub async fn verify(url: &str, verifier: &NoteVerifier, seen: Option<&str>) -> a
             roots.push(hash);
             check_seen(&roots)?;
         }
-        for id in changed {
-            let last = roots.size() == checkpoint.size;
-            if last || tiles.0[&id].len() as u64 == WIDTH {
-                compare(&client, url, id, &tiles.0[&id]).await?;
-            }
-            // A full tile is not needed any more: memory stays flat.
-            if tiles.0[&id].len() as u64 == WIDTH {
-                tiles.0.remove(&id);
-            }
-        }
+        // A full tile is not needed any more: memory stays flat.
+        compare(&client, url, tiles.take_full(&changed)).await?;
     }
+    compare(&client, url, tiles).await?;
     ensure!(roots.root() == checkpoint.root, "the entries do not make the tree that was signed");
     Ok(Mirrored { checkpoint, note, seen: seen.map(|seen| seen.size) })
 }
 
-async fn compare(client: &Client, url: &str, id: TileId, hashes: &[Hash]) -> anyhow::Result<()> {
-    let path = TilePath { level: Some(id.0), index: id.1, width: hashes.len() as u64 };
-    let path = format!("tile/{path}");
-    ensure!(fetch(client, url, &path).await? == hashes.concat(), "{path} is not the tile of the entries");
+async fn compare(client: &Client, url: &str, tiles: Tiles) -> anyhow::Result<()> {
+    for (id, hashes) in tiles.0 {
+        let path = TilePath { level: Some(id.0), index: id.1, width: hashes.len() as u64 };
+        let path = format!("tile/{path}");
+        let stored = fetch(client, url, &path).await?;
+        ensure!(stored == hashes.concat(), "{path} is not the tile of the entries");
+    }
     Ok(())
 }
