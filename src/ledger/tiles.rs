@@ -93,12 +93,10 @@ impl Tiles {
         changed
     }
 
-    /// Takes out those of the `changed` tiles that are full: they do not change any more, and nothing is computed from
-    /// them any more. What stays is the [`edge`].
-    pub fn take_full(&mut self, changed: &[TileId]) -> Tiles {
-        let full = |id: &&TileId| self.0.get(id).is_some_and(|tile| tile.len() as u64 == WIDTH);
-        let full: Vec<TileId> = changed.iter().filter(full).copied().collect();
-        Tiles(full.into_iter().filter_map(|id| self.0.remove_entry(&id)).collect())
+    /// Takes out the tiles that are full: they do not change any more, and nothing is computed from them any more. What
+    /// stays is the [`edge`].
+    pub fn take_full(&mut self) -> Tiles {
+        Tiles(self.0.extract_if(.., |_, tile| tile.len() as u64 == WIDTH).collect())
     }
 }
 
@@ -186,15 +184,14 @@ mod tests {
                 let mut tiles = Tiles(edge(size).into_iter().map(|id| (id, stored.0[&id].clone())).collect());
                 prop_assert_eq!(tiles.root(size), Ok(roots.root()));
                 let new: Vec<Hash> = (0..batch).map(|i| tree::leaf_hash(&(size + i as u64).to_be_bytes())).collect();
-                let changed = tiles.append(size, &new);
-                for id in &changed {
-                    stored.0.insert(*id, tiles.0[id].clone());
+                for id in tiles.append(size, &new) {
+                    stored.0.insert(id, tiles.0[&id].clone());
                 }
                 new.iter().for_each(|leaf| roots.push(*leaf));
                 leaves.extend(new);
                 let size = leaves.len() as u64;
                 prop_assert_eq!(tiles.root(size), Ok(roots.root()));
-                let full = tiles.take_full(&changed);
+                let full = tiles.take_full();
                 prop_assert!(full.0.values().all(|tile| tile.len() as u64 == WIDTH));
                 prop_assert_eq!(tiles.0.into_keys().collect::<Vec<_>>(), edge(size));
                 if size > 0 {
