@@ -1,7 +1,8 @@
 //! `just bench`: the service beside PostgreSQL's own tools, in one run, on PostgreSQL's durable defaults.
 //!
 //! Every figure of ours has a ratio to `pgbench` or `psql \copy` doing the same SQL work just before or
-//! after it. Machines are noisy; the ratios are what counts. `--rows N` and `--seconds N` change the size.
+//! after it. Machines are noisy; the ratios are what counts. `--rows N` and `--seconds N` change the size;
+//! `--hold DIR` puts PostgreSQL into a control group, so that there is more than it can store.
 
 mod bulk;
 mod load;
@@ -56,13 +57,11 @@ struct Bench {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let args: Vec<String> = std::env::args().collect();
-    let number = |name: &str, default: u64| {
-        let at = args.iter().position(|arg| arg == name);
-        at.and_then(|at| args.get(at + 1)?.parse().ok()).unwrap_or(default)
-    };
+    let text = |name: &str| args.iter().position(|arg| arg == name).and_then(|at| args.get(at + 1).cloned());
+    let number = |name: &str, default: u64| text(name).and_then(|text| text.parse().ok()).unwrap_or(default);
     let rows = number("--rows", 1_000_000);
-    let mut bench = Bench::start(number("--seconds", 10)).await?;
-    let only = args.iter().position(|arg| arg == "--only").and_then(|at| args.get(at + 1).cloned());
+    let mut bench = Bench::start(number("--seconds", 10), text("--hold")).await?;
+    let only = text("--only");
     let wanted = |part: &str| only.as_deref().is_none_or(|only| only == part);
     if wanted("writes") {
         bench.submissions(CONNECTIONS).await?;
@@ -93,11 +92,14 @@ async fn main() -> anyhow::Result<()> {
 }
 
 impl Bench {
-    async fn start(seconds: u64) -> anyhow::Result<Self> {
+    async fn start(seconds: u64, hold: Option<String>) -> anyhow::Result<Self> {
         let dir = tempfile::Builder::new().prefix("baqylau-bench-").tempdir()?;
         std::fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
         let cluster = Cluster::start(dir.path(), Options::default()).await?;
         db::migrations::run(&cluster.url()).await?;
+        if let Some(group) = hold {
+            overload::hold(cluster.pid(), group.as_ref())?;
+        }
         let pool = Pool::new(&cluster.url(), 4)?;
         seeds::carried(&pool).await?;
         let admin = accounts::NewAccount {

@@ -1,6 +1,7 @@
 //! More than can be served: what is refused, how fast, and who goes on being served.
 
 use std::{
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -200,6 +201,18 @@ impl Bench {
         let tokens: serde_json::Value = tokens.json().await?;
         Ok(tokens["access_token"].as_str().expect("a token").to_owned())
     }
+}
+
+/// Puts the database into a control group, whose limits are its own from here on: whom it starts later is in it too.
+pub fn hold(postmaster: u32, group: &Path) -> anyhow::Result<()> {
+    let children = std::fs::read_to_string(format!("/proc/{postmaster}/task/{postmaster}/children"))?;
+    for process in std::iter::once(postmaster.to_string().as_str()).chain(children.split_whitespace()) {
+        // The kernel takes one a write; a backend may have ended meanwhile.
+        let held = std::fs::write(group.join("cgroup.procs"), process);
+        let ended = Path::new("/proc").join(process).symlink_metadata().is_err();
+        anyhow::ensure!(held.is_ok() || ended, "{process} cannot be held in {}", group.display());
+    }
+    Ok(())
 }
 
 /// One request and its answer, so that the connection is known to the service.
