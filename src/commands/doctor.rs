@@ -24,7 +24,7 @@ pub async fn run(storage: &Storage, args: &DoctorArgs) -> anyhow::Result<()> {
     let opened = Opened::open(storage).await?;
     let looked = async {
         let pending = migrations::pending(&opened.url).await?;
-        let database = vitals::Database::read(&Pool::new(&opened.url, 1)?).await;
+        let database = vitals::Database::read_patiently(&Pool::new(&opened.url, 1)?).await;
         anyhow::Ok((pending, database))
     };
     let looked = looked.await;

@@ -116,3 +116,54 @@ pub async fn measure(
     metrics::histogram!("baqylau_http_request_seconds", &labels[..2]).record(took);
     Ok(response)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::Write,
+        sync::{Arc, Mutex},
+    };
+
+    use actix_web::{
+        App, HttpResponse,
+        middleware::from_fn,
+        test::{TestRequest, call_service, init_service},
+        web,
+    };
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[actix_web::test]
+    async fn whoever_is_sent_away_writes_no_line_and_what_failed_does() {
+        let log = Log::default();
+        let writer = log.clone();
+        let logged = tracing_subscriber::fmt()
+            .with_writer(move || writer.clone())
+            .with_max_level(tracing::Level::INFO);
+        let _guard = tracing::subscriber::set_default(logged.finish());
+        let answer =
+            |status: u16| move || async move { HttpResponse::new(StatusCode::from_u16(status).unwrap()) };
+        let app = App::new().wrap(from_fn(measure)).route("/full", web::get().to(answer(503)));
+        let app = init_service(app.route("/broken", web::get().to(answer(500)))).await;
+        for _ in 0..3 {
+            call_service(&app, TestRequest::get().uri("/full").to_request()).await;
+        }
+        assert_eq!(String::from_utf8_lossy(&log.0.lock().unwrap()), "");
+        call_service(&app, TestRequest::get().uri("/broken").to_request()).await;
+        let text = String::from_utf8_lossy(&log.0.lock().unwrap()).into_owned();
+        assert!(text.contains("request failed") && text.contains("/broken"), "{text}");
+    }
+}

@@ -93,7 +93,7 @@ pub fn of_database(database: &Database, pending: usize) -> Vec<Finding> {
         .advise("set both by NTP: codes of second factors and times of receipt depend on them"),
         Finding::check(
             "ledger",
-            database.unsequenced == 0 || database.checkpoint_age.is_some_and(|age| age < 60.0),
+            database.ledger_grows(),
             Level::Fail,
             format!("{} entries wait for their place", database.unsequenced),
         )

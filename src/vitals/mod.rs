@@ -12,6 +12,8 @@ use crate::db::{DbResult, Pool};
 
 /// Between two looks for the metrics.
 const PAUSE: Duration = Duration::from_secs(10);
+/// Seconds in which an entry has its place in the ledger, or the ledger stands: it is signed several times a second.
+const GROWTH: f64 = 10.0;
 
 /// What PostgreSQL says of itself and of what waits in it.
 #[derive(Debug)]
@@ -76,6 +78,27 @@ impl Database {
             FROM pg_stat_replication WHERE state = 'streaming' AND application_name <> 'pg_basebackup' ORDER BY 1";
         let standbys = client.query(behind, &[]).await?;
         Ok(Self::of(&row, here, standbys.iter().map(|row| (row.get(0), row.get(1))).collect()))
+    }
+
+    /// As [`Database::read`], but where entries wait and no new checkpoint is signed it looks for ten seconds more:
+    /// what was acknowledged this moment waits too.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn read_patiently(pool: &Pool) -> DbResult<Self> {
+        let begun = std::time::Instant::now();
+        loop {
+            let database = Self::read(pool).await?;
+            if database.ledger_grows() || begun.elapsed().as_secs_f64() > GROWTH {
+                return Ok(database);
+            }
+            tokio::time::sleep(Duration::from_millis(250)).await;
+        }
+    }
+
+    /// Nothing waits for its place, or places are given.
+    fn ledger_grows(&self) -> bool {
+        self.unsequenced == 0 || self.checkpoint_age.is_some_and(|age| age < GROWTH)
     }
 
     fn of(row: &Row, here: f64, standbys: Vec<(String, i64)>) -> Self {

@@ -43,9 +43,14 @@ impl Serving {
         Self { child, url }
     }
 
+    /// Sends a signal that does not end it.
+    pub fn tell(&self, name: &str) {
+        assert!(Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap().success());
+    }
+
     /// Sends a signal and waits for the end.
     pub fn signal(&mut self, name: &str) -> i32 {
-        Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap();
+        self.tell(name);
         self.child.wait().unwrap().code().unwrap_or(-1)
     }
 
