@@ -145,8 +145,11 @@ impl Bench {
         Ok(())
     }
 
-    async fn stop(self) -> anyhow::Result<()> {
-        drop(self.service);
+    /// Ends both in order: a service that is being watched says what it did when it ends.
+    async fn stop(mut self) -> anyhow::Result<()> {
+        let service = nix::unistd::Pid::from_raw(self.service.0.id() as i32);
+        nix::sys::signal::kill(service, nix::sys::signal::Signal::SIGTERM)?;
+        self.service.0.wait()?;
         self.cluster.stop().await
     }
 

@@ -16,8 +16,11 @@ INSERT INTO polling_stations (election_id, region_id, number, city_id) VALUES (1
 COMMIT;
 "#;
 
-/// The statement of a page and its details. In this region one moment tells the date, so that is not asked for.
-pub const LIST: &str = "SELECT r.*, v.stage, v.people_involved FROM records r JOIN violations v ON (v.election_id, v.record_id) = (r.election_id, r.id) \
+/// The statement of a page and its details, with the columns that the service reads. In this region one moment tells the
+/// date, so that is not asked for.
+pub const LIST: &str = "SELECT r.id, r.election_id, r.region_id, r.city_id, r.polling_station, r.occurred_at, r.time_precision, r.local_date, \
+    r.description, r.status, r.duplicate_of, r.version, r.reporter_id, r.received_at, r.updated_at, r.source_id, r.passage, \
+    r.category, r.severity, v.stage, v.people_involved FROM records r JOIN violations v ON (v.election_id, v.record_id) = (r.election_id, r.id) \
     WHERE r.kind = 'violation' AND r.election_id = 1 AND r.region_id = (SELECT id FROM regions WHERE code = 'KZ-35') \
     AND r.occurred_at >= '2019-06-08 18:00Z' AND r.occurred_at < '2019-06-12 18:00Z' ORDER BY r.occurred_at DESC, r.id DESC LIMIT 51;\n";
 

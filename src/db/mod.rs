@@ -5,6 +5,7 @@ pub mod bulk;
 pub mod copy;
 pub mod embedded;
 pub mod migrations;
+pub mod pipeline;
 pub mod pool;
 mod programs;
 pub mod replicas;

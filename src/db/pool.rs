@@ -50,7 +50,7 @@ impl Pool {
     /// Another pool to the same server, for lists in the order of an index: each statement is planned once, whatever it
     /// is asked.
     pub fn planned_once(&self) -> Self {
-        let size = (self.inner.status().max_size / 2).max(2);
+        let size = (self.inner.status().max_size / 2).max(3);
         let pool = Self::set_up(&self.url, size, PLANNED_ONCE).expect("the URL was understood before");
         Self { otherwise: self.otherwise.clone(), ..pool }
     }
@@ -101,13 +101,18 @@ impl Pool {
 
     /// Takes a connection, waiting at most five seconds for one.
     pub async fn get(&self) -> DbResult<Connection> {
-        match self.inner.get().await {
+        match self.own().await {
             Ok(conn) => Ok(conn),
             Err(error) => match self.instead() {
                 Some(primary) => Box::pin(primary.get()).await,
-                None => Err(DbError::Unavailable(error.to_string())),
+                None => Err(error),
             },
         }
+    }
+
+    /// Takes a connection to this server and no other.
+    pub(super) async fn own(&self) -> DbResult<Connection> {
+        self.inner.get().await.map_err(|error| DbError::Unavailable(error.to_string()))
     }
 
     /// Opens a connection of its own beside the pool, for work that holds one long (exports).
@@ -133,7 +138,7 @@ impl Pool {
     }
 
     /// The primary behind a standby that did not answer.
-    fn instead(&self) -> Option<&Self> {
+    pub(super) fn instead(&self) -> Option<&Self> {
         let (primary, standing) = &**self.otherwise.as_ref()?;
         standing.failed();
         Some(primary)

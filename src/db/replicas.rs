@@ -16,7 +16,7 @@ use std::{
 use moka::sync::Cache;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{DbError, DbResult, Pool};
+use super::{DbError, DbResult, Pool, pipeline::Pipeline};
 use crate::accounts::UserId;
 
 /// Between two looks at the standbys.
@@ -131,7 +131,7 @@ impl Replicas {
 pub struct Reading {
     pub usual: Pool,
     /// For what walks an index and is planned once.
-    pub lists: Pool,
+    pub lists: Pipeline,
 }
 
 /// One worker's connections for reading.
@@ -144,7 +144,8 @@ pub struct ReadPools {
 impl ReadPools {
     /// Pools of `size` connections to each standby, beside the worker's own to the primary.
     pub fn new(primary: &Pool, replicas: &Replicas, size: usize) -> Self {
-        let reading = |pool: &Pool| Reading { usual: pool.clone(), lists: pool.planned_once() };
+        let reading =
+            |pool: &Pool| Reading { usual: pool.clone(), lists: Pipeline::new(pool.planned_once()) };
         let pool = |(url, standing): &(String, Arc<Standing>)| {
             let pool = Pool::new(url, size).expect("the URL was understood before");
             (reading(&pool.or_else(primary.clone(), standing.clone())), standing.clone())

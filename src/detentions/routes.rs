@@ -141,7 +141,7 @@ pub async fn reseal(
     let directory = places.get().await;
     let scope = caller.scope(&directory);
     let mut conn = pool.get().await?;
-    let record = lookup::get::<Detention>(&mut conn, &scope, *id).await?;
+    let record = lookup::get::<Detention>(&conn, &scope, *id).await?;
     let record = record.filter(|record| record.details.person_commitment.is_some());
     let record = record.ok_or_else(|| Problem::new(Kind::NotFound))?;
     let mut faults = Faults::default();
@@ -195,7 +195,7 @@ pub async fn search_person(
         .await
         .map_err(crate::db::DbError::from)?;
     let ids = sealing::store::search(&mut conn, &scope, &tokens).await?;
-    let found = lookup::some::<Detention>(&mut conn, &scope, &ids).await?;
+    let found = lookup::some::<Detention>(&conn, &scope, &ids).await?;
     let views: Vec<_> = found.iter().map(|record| view::view(record, &directory)).collect();
     Ok(HttpResponse::Ok().insert_header((CACHE_CONTROL, "no-store")).json(views))
 }

@@ -88,10 +88,10 @@ impl DetailsTable for Detention {
         Ok(())
     }
 
-    async fn load(conn: &mut AsyncPgConnection, page: Page) -> DbResult<Vec<Record<Self>>> {
+    async fn load(mut conn: &AsyncPgConnection, page: Page) -> DbResult<Vec<Record<Self>>> {
         let columns = (records::category, Row::as_select());
         let rows: Vec<(Found, (Word<Circumstance>, Row))> =
-            joined!(detentions, columns, page).load(conn).await?;
+            joined!(detentions, columns, page).load(&mut conn).await?;
         rows.into_iter()
             .map(|(found, (category, row))| {
                 Ok(found.with(Self {

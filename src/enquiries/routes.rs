@@ -248,7 +248,7 @@ pub async fn one(caller: Caller, id: Path<Uuid>, pool: Data<Pool>, places: Data<
     let mut conn = pool.get().await?;
     store::note_search(&mut conn, caller.id(), enquiry.id).await?;
     let ids = sealing::store::search(&mut conn, &scope, &enquiry.tokens).await?;
-    let found = some::<Detention>(&mut conn, &scope, &ids).await?;
+    let found = some::<Detention>(&conn, &scope, &ids).await?;
     let matches = found.iter().map(|record| view::view(record, &directory)).collect();
     Ok(HttpResponse::Ok()
         .insert_header((CACHE_CONTROL, "private, no-cache"))
@@ -295,7 +295,7 @@ pub async fn give_answer(
         let unknown = || Problem::fault("/detention", "unknown_record");
         let id = Uuid::parse_str(text).map_err(|_| unknown())?;
         let scope = caller.scope(&directory);
-        let found = get::<Detention>(&mut *pool.get().await?, &scope, id).await?;
+        let found = get::<Detention>(&*pool.get().await?, &scope, id).await?;
         detention = Some(found.ok_or_else(unknown)?.id);
     }
     let mut to = sealer.keys().await?.recipients().to_vec();

@@ -30,10 +30,9 @@ pub const POSITION: HeaderName = HeaderName::from_static("baqylau-position");
 pub struct Reads(Reading);
 
 impl Reads {
-    /// Connections for pages that an index gives in their order; not for a search by words, which is planned by how
-    /// many rows the words have.
-    pub fn lists(&self) -> &Pool {
-        &self.0.lists
+    /// All the kinds of connections there are: a list chooses among them.
+    pub fn all(&self) -> &Reading {
+        &self.0
     }
 }
 

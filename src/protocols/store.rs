@@ -85,10 +85,10 @@ impl DetailsTable for Protocol {
         Ok(())
     }
 
-    async fn load(conn: &mut AsyncPgConnection, page: Page) -> DbResult<Vec<Record<Self>>> {
+    async fn load(mut conn: &AsyncPgConnection, page: Page) -> DbResult<Vec<Record<Self>>> {
         let columns = (records::category, Row::as_select());
         let rows: Vec<(Found, (Word<CopyHolder>, Row))> =
-            joined!(protocols, columns, page).load(conn).await?;
+            joined!(protocols, columns, page).load(&mut conn).await?;
         rows.into_iter()
             .map(|(found, (category, row))| {
                 Ok(found.with(Self {

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     accounts::{Scope, UserId},
-    db::{DbResult, Word, schema::records},
+    db::{DbResult, Word, replicas::Reading, schema::records},
     places::{CityId, ElectionId, Place, RegionId},
 };
 
@@ -102,7 +102,7 @@ impl Found {
 
 /// One record within the caller's reach.
 pub async fn get<D: DetailsTable>(
-    conn: &mut AsyncPgConnection,
+    conn: &AsyncPgConnection,
     scope: &Scope,
     id: Uuid,
 ) -> DbResult<Option<Record<D>>> {
@@ -113,7 +113,7 @@ pub async fn get<D: DetailsTable>(
 
 /// Those of the records within the caller's reach, in the order of `ids`.
 pub async fn some<D: DetailsTable>(
-    conn: &mut AsyncPgConnection,
+    conn: &AsyncPgConnection,
     scope: &Scope,
     ids: &[Uuid],
 ) -> DbResult<Vec<Record<D>>> {
@@ -134,23 +134,36 @@ pub struct Sort {
 /// The last record of the page before.
 pub type Mark = (DateTime<Utc>, Uuid);
 
-/// A page of records, at most `limit` of them.
+/// A page of records within the caller's reach, at most `limit` of them.
 pub async fn list<D: DetailsTable>(
-    conn: &mut AsyncPgConnection,
-    mut condition: Condition,
+    from: &Reading,
+    filter: &Filter,
+    scope: &Scope,
     sort: Sort,
     after: Option<Mark>,
     limit: i64,
 ) -> DbResult<Vec<Record<D>>> {
     let (occurred, received, id) = (records::occurred_at, records::received_at, records::id);
-    let (order, beyond) = match (sort.by_arrival, sort.ascending) {
-        (false, false) => (Order::by((occurred.desc(), id.desc())), "(records.occurred_at, records.id) < ("),
-        (false, true) => (Order::by((occurred, id)), "(records.occurred_at, records.id) > ("),
-        (true, false) => (Order::by((received.desc(), id.desc())), "(records.received_at, records.id) < ("),
-        (true, true) => (Order::by((received, id)), "(records.received_at, records.id) > ("),
+    let look = async |conn: &AsyncPgConnection| {
+        let (order, beyond) = match (sort.by_arrival, sort.ascending) {
+            (false, false) => {
+                (Order::by((occurred.desc(), id.desc())), "(records.occurred_at, records.id) < (")
+            }
+            (false, true) => (Order::by((occurred, id)), "(records.occurred_at, records.id) > ("),
+            (true, false) => {
+                (Order::by((received.desc(), id.desc())), "(records.received_at, records.id) < (")
+            }
+            (true, true) => (Order::by((received, id)), "(records.received_at, records.id) > ("),
+        };
+        let mut condition = filter.condition(D::KIND, scope);
+        if let Some(mark) = after {
+            condition = condition.and(Condition::compared(beyond, mark));
+        }
+        D::load(conn, Page { condition, order, limit }).await
     };
-    if let Some(mark) = after {
-        condition = condition.and(Condition::compared(beyond, mark));
+    match filter.words {
+        // Planned by how many rows the words have.
+        Some(_) => from.usual.read(async |conn| look(conn).await).await,
+        None => from.lists.read(look).await,
     }
-    D::load(conn, Page { condition, order, limit }).await
 }

@@ -144,7 +144,7 @@ async fn create<D: Submittable + DetailsTable>(
         Outcome::Conflict => return Err(Problem::new(Kind::Conflict)),
         Outcome::Replayed => {
             let mut conn = pool.get().await?;
-            let record = lookup::get::<D>(&mut conn, &caller.scope(&directory), id).await?;
+            let record = lookup::get::<D>(&conn, &caller.scope(&directory), id).await?;
             let record = record.ok_or_else(|| Problem::new(Kind::NotFound))?;
             let first = versions::one(&mut conn, record.envelope.place.election, id, 1).await?;
             let receipt = first.and_then(|first| promise(&first, D::KIND, &ledger));
@@ -186,7 +186,7 @@ async fn get<D: Submittable + DetailsTable>(
 
 async fn list<D: Submittable + DetailsTable>(
     caller: Caller,
-    pool: Reads,
+    reads: Reads,
     places: Data<Places>,
     mut query: Query,
 ) -> Answer {
@@ -211,12 +211,7 @@ async fn list<D: Submittable + DetailsTable>(
     query.finish()?;
     let scope = caller.scope(&directory);
     let after = after.map(|(_, mark)| mark);
-    let pool = if filter.words.is_some() { &*pool } else { pool.lists() };
-    let mut records = pool
-        .read(async |conn| {
-            lookup::list::<D>(conn, filter.condition(D::KIND, &scope), sort, after, limit + 1).await
-        })
-        .await?;
+    let mut records = lookup::list::<D>(reads.all(), &filter, &scope, sort, after, limit + 1).await?;
     let more = records.len() as i64 > limit;
     records.truncate(limit as usize);
     let next = records.last().filter(|_| more).map(|last| {

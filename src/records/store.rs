@@ -37,10 +37,8 @@ pub trait DetailsTable: Details {
     ) -> impl Future<Output = QueryResult<()>> + Send;
 
     /// Reads a page, each envelope together with its details.
-    fn load(
-        conn: &mut AsyncPgConnection,
-        page: Page,
-    ) -> impl Future<Output = DbResult<Vec<Record<Self>>>> + Send;
+    fn load(conn: &AsyncPgConnection, page: Page)
+    -> impl Future<Output = DbResult<Vec<Record<Self>>>> + Send;
 }
 
 /// A row of the envelope.

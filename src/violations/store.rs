@@ -54,7 +54,7 @@ impl DetailsTable for Violation {
         Ok(())
     }
 
-    async fn load(conn: &mut AsyncPgConnection, page: Page) -> DbResult<Vec<Record<Self>>> {
+    async fn load(mut conn: &AsyncPgConnection, page: Page) -> DbResult<Vec<Record<Self>>> {
         let columns = (
             records::category,
             records::severity.assume_not_null(),
@@ -62,7 +62,7 @@ impl DetailsTable for Violation {
             violations::people_involved,
         );
         type Columns = (Word<Category>, Word<Severity>, Word<Stage>, Option<String>);
-        let rows: Vec<(Found, Columns)> = joined!(violations, columns, page).load(conn).await?;
+        let rows: Vec<(Found, Columns)> = joined!(violations, columns, page).load(&mut conn).await?;
         let record = |(found, (category, severity, stage, people_involved)): (Found, Columns)| {
             found.with(Self { category: category.0, severity: severity.0, stage: stage.0, people_involved })
         };

@@ -44,6 +44,33 @@ async fn a_flood_of_submissions_is_refused_and_coordinators_read_on() {
 }
 
 #[tokio::test]
+async fn lists_share_connections_and_one_that_waits_holds_no_other() {
+    let app = App::with(|settings| settings.workers = Some(1)).await;
+    let coordinator = app.sign_in("qaraghandy").await;
+    coordinator.post("/violations", violation(json!({}))).await.json(201);
+    let sql = app.sql().await;
+    sql.batch_execute("BEGIN; LOCK TABLE violations IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    // Those that come right behind it, on its connection, and those that come later are answered; were one of them
+    // held, the lock's time would run out and the one that waits would not be answered after all.
+    let others = async {
+        let at_once: FuturesUnordered<_> = (0..6).map(|_| coordinator.get("/protocols")).collect();
+        at_once.for_each(async |answer| assert_eq!(answer.status, 200)).await;
+        for _ in 0..20 {
+            coordinator.get("/detentions").await.json(200);
+        }
+        sql.batch_execute("COMMIT").await.unwrap();
+    };
+    let (waited, ()) = tokio::join!(coordinator.get("/violations"), others);
+    assert_eq!(waited.json(200)["items"].as_array().unwrap().len(), 1);
+    // Connections that were cut meanwhile are not noticed by those who ask next.
+    let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE datname = current_database() AND query LIKE 'SELECT%records%' AND pid <> pg_backend_pid()";
+    let cut = sql.execute(cut, &[]).await.unwrap();
+    assert!(cut > 1, "{cut} connections had lists");
+    coordinator.get("/protocols").await.json(200);
+}
+
+#[tokio::test]
 async fn a_body_too_large_is_refused_before_it_is_sent() {
     let app = App::new().await;
     let observer = app.sign_in("observer").await;

@@ -1,0 +1,175 @@
+//! Connections that questions share: the next is sent while the answer to the one before is still on its way, so that
+//! PostgreSQL does not fall asleep between two, nor wake this program for each piece of an answer.
+//!
+//! Answers come in the order of the questions, so one that takes long holds those behind it. A connection that has
+//! answered nothing for a moment gets no more of them while another one moves, and those that came to it later turn to
+//! another, once.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use diesel_async::AsyncPgConnection;
+use tokio::sync::Mutex;
+
+use super::{Connection, DbError, DbResult, Pool};
+
+/// Questions on one connection before another is opened.
+const DEPTH: usize = 8;
+/// A connection that owes answers and gave none for this long stands; a page takes a fraction of a millisecond.
+const MOMENT: Duration = Duration::from_millis(25);
+
+/// A pool's connections, for statements that only read.
+#[derive(Clone)]
+pub struct Pipeline {
+    pool: Pool,
+    lanes: Arc<[Lane]>,
+    begun: Instant,
+}
+
+/// A connection, opened when it is first needed.
+#[derive(Default)]
+struct Lane {
+    connection: Mutex<Option<Arc<Connection>>>,
+    asked: AtomicUsize,
+    /// When it answered last, or was asked with nothing before; in milliseconds.
+    moved: AtomicU64,
+}
+
+impl Pipeline {
+    /// Shares all the connections that `pool` may open.
+    pub fn new(pool: Pool) -> Self {
+        let lanes = (0..pool.usage().1).map(|_| Lane::default()).collect();
+        Self { pool, lanes, begun: Instant::now() }
+    }
+
+    /// Does work that only reads, beside others on the same connection; where a standby fails in the middle of it, the
+    /// primary does it anew.
+    ///
+    /// # Errors
+    /// Those of the work, and when no connection can be had.
+    pub async fn read<T>(&self, work: impl AsyncFn(&AsyncPgConnection) -> DbResult<T>) -> DbResult<T> {
+        let mut turn = Turn::begin(self);
+        let done = tokio::select! {
+            biased;
+            done = turn.take(&work) => done,
+            () = turn.held() => {
+                turn = Turn::begin(self);
+                turn.take(&work).await
+            }
+        };
+        if done.as_ref().is_err_and(DbError::is_transient)
+            && let Some(primary) = self.pool.instead()
+        {
+            return work(&*primary.get().await?).await;
+        }
+        done
+    }
+
+    fn now(&self) -> u64 {
+        self.begun.elapsed().as_millis() as u64
+    }
+}
+
+impl Lane {
+    /// Questions that it owes answers to, and whether it stands.
+    fn load(&self, now: u64) -> (usize, bool) {
+        let asked = self.asked.load(Ordering::Relaxed);
+        let still = now.saturating_sub(self.moved.load(Ordering::Relaxed));
+        (asked, asked > 0 && u128::from(still) > MOMENT.as_millis())
+    }
+}
+
+/// The lane for one more question: the first that moves and is not full, so that few connections are busy instead of
+/// many half idle; else the least loaded, rather one that moves.
+fn choose(loads: impl Iterator<Item = (usize, bool)>) -> usize {
+    let rank = |(asked, stands): (usize, bool)| (stands, if stands || asked >= DEPTH { asked } else { 0 });
+    // Of equals the first.
+    loads.enumerate().min_by_key(|(_, load)| rank(*load)).map_or(0, |(at, _)| at)
+}
+
+/// A question that is being answered, until that is done or nobody waits for it any more.
+struct Turn<'a> {
+    pipeline: &'a Pipeline,
+    lane: &'a Lane,
+    /// Others were asked before it.
+    behind: bool,
+}
+
+impl<'a> Turn<'a> {
+    fn begin(pipeline: &'a Pipeline) -> Self {
+        let now = pipeline.now();
+        let lane = &pipeline.lanes[choose(pipeline.lanes.iter().map(|lane| lane.load(now)))];
+        let behind = lane.asked.fetch_add(1, Ordering::Relaxed) > 0;
+        if !behind {
+            lane.moved.store(now, Ordering::Relaxed);
+        }
+        Self { pipeline, lane, behind }
+    }
+
+    /// Does the work on the lane's connection; on another in its place where that was lost, perhaps long before.
+    async fn take<T>(&self, work: &impl AsyncFn(&AsyncPgConnection) -> DbResult<T>) -> DbResult<T> {
+        let mut again = false;
+        loop {
+            let (connection, fresh) = self.connection().await?;
+            let done = work(&connection).await;
+            if !done.as_ref().is_err_and(DbError::is_transient) {
+                return done;
+            }
+            // The others on it were told the same; one of them may have put another in its place already.
+            self.lane.connection.lock().await.take_if(|it| Arc::ptr_eq(it, &connection));
+            if fresh || again {
+                return done;
+            }
+            again = true;
+        }
+    }
+
+    /// The lane's connection, and whether it was opened just now.
+    async fn connection(&self) -> DbResult<(Arc<Connection>, bool)> {
+        let mut place = self.lane.connection.lock().await;
+        match &*place {
+            Some(connection) => Ok((connection.clone(), false)),
+            None => Ok((place.insert(Arc::new(self.pipeline.pool.own().await?)).clone(), true)),
+        }
+    }
+
+    /// Returns when what was asked before holds this one; never for the first.
+    async fn held(&self) {
+        if !self.behind {
+            return std::future::pending().await;
+        }
+        while {
+            tokio::time::sleep(MOMENT).await;
+            !self.lane.load(self.pipeline.now()).1
+        } {}
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.lane.moved.store(self.pipeline.now(), Ordering::Relaxed);
+        self.lane.asked.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn questions_share_a_connection_that_moves_until_it_is_full() {
+        let choose = |loads: &[(usize, bool)]| choose(loads.iter().copied());
+        assert_eq!(choose(&[(0, false), (0, false)]), 0);
+        assert_eq!(choose(&[(DEPTH - 1, false), (0, false)]), 0, "few are busy");
+        assert_eq!(choose(&[(DEPTH, false), (1, false)]), 1, "it is full");
+        assert_eq!(choose(&[(DEPTH + 2, false), (DEPTH + 1, false)]), 1, "all are full");
+        assert_eq!(choose(&[(1, true), (3, false)]), 1, "one that stands holds what is behind it");
+        assert_eq!(choose(&[(1, true), (DEPTH + 9, false)]), 1, "a full one answers yet");
+        assert_eq!(choose(&[(3, true), (2, true)]), 1, "all stand");
+    }
+}
