@@ -8,7 +8,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -18,8 +18,6 @@ use tokio::sync::Mutex;
 
 use super::{Connection, DbError, DbResult, Pool};
 
-/// Questions on one connection before another is opened.
-const DEPTH: usize = 8;
 /// A connection that owes answers and gave none for this long stands; a page takes a fraction of a millisecond.
 const MOMENT: Duration = Duration::from_millis(25);
 
@@ -36,8 +34,10 @@ pub struct Pipeline {
 struct Lane {
     connection: Mutex<Option<Arc<Connection>>>,
     asked: AtomicUsize,
-    /// When it answered last, or was asked with nothing before; in milliseconds.
+    /// When it answered last, or was asked with nothing before; in milliseconds since [`Pipeline::begun`].
     moved: AtomicU64,
+    /// Somebody went away without an answer, which PostgreSQL may be at work on yet.
+    left: AtomicBool,
 }
 
 impl Pipeline {
@@ -62,6 +62,7 @@ impl Pipeline {
                 turn.take(&work).await
             }
         };
+        turn.answered = true;
         if done.as_ref().is_err_and(DbError::is_transient)
             && let Some(primary) = self.pool.instead()
         {
@@ -84,12 +85,10 @@ impl Lane {
     }
 }
 
-/// The lane for one more question: the first that moves and is not full, so that few connections are busy instead of
-/// many half idle; else the least loaded, rather one that moves.
+/// The lane for one more question: the least loaded, rather one that moves.
 fn choose(loads: impl Iterator<Item = (usize, bool)>) -> usize {
-    let rank = |(asked, stands): (usize, bool)| (stands, if stands || asked >= DEPTH { asked } else { 0 });
     // Of equals the first.
-    loads.enumerate().min_by_key(|(_, load)| rank(*load)).map_or(0, |(at, _)| at)
+    loads.enumerate().min_by_key(|(_, (asked, stands))| (*stands, *asked)).map_or(0, |(at, _)| at)
 }
 
 /// A question that is being answered, until that is done or nobody waits for it any more.
@@ -98,17 +97,18 @@ struct Turn<'a> {
     lane: &'a Lane,
     /// Others were asked before it.
     behind: bool,
+    answered: bool,
 }
 
 impl<'a> Turn<'a> {
     fn begin(pipeline: &'a Pipeline) -> Self {
         let now = pipeline.now();
         let lane = &pipeline.lanes[choose(pipeline.lanes.iter().map(|lane| lane.load(now)))];
-        let behind = lane.asked.fetch_add(1, Ordering::Relaxed) > 0;
+        let behind = lane.asked.fetch_add(1, Ordering::Relaxed) > 0 || lane.left.load(Ordering::Relaxed);
         if !behind {
             lane.moved.store(now, Ordering::Relaxed);
         }
-        Self { pipeline, lane, behind }
+        Self { pipeline, lane, behind, answered: false }
     }
 
     /// Does the work on the lane's connection; on another in its place where that was lost, perhaps long before.
@@ -117,6 +117,8 @@ impl<'a> Turn<'a> {
         loop {
             let (connection, fresh) = self.connection().await?;
             let done = work(&connection).await;
+            self.lane.moved.store(self.pipeline.now(), Ordering::Relaxed);
+            self.lane.left.store(false, Ordering::Relaxed);
             if !done.as_ref().is_err_and(DbError::is_transient) {
                 return done;
             }
@@ -152,7 +154,9 @@ impl<'a> Turn<'a> {
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        self.lane.moved.store(self.pipeline.now(), Ordering::Relaxed);
+        if !self.answered {
+            self.lane.left.store(true, Ordering::Relaxed);
+        }
         self.lane.asked.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -162,14 +166,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn questions_share_a_connection_that_moves_until_it_is_full() {
+    fn a_question_goes_to_the_least_loaded_connection_that_moves() {
         let choose = |loads: &[(usize, bool)]| choose(loads.iter().copied());
         assert_eq!(choose(&[(0, false), (0, false)]), 0);
-        assert_eq!(choose(&[(DEPTH - 1, false), (0, false)]), 0, "few are busy");
-        assert_eq!(choose(&[(DEPTH, false), (1, false)]), 1, "it is full");
-        assert_eq!(choose(&[(DEPTH + 2, false), (DEPTH + 1, false)]), 1, "all are full");
-        assert_eq!(choose(&[(1, true), (3, false)]), 1, "one that stands holds what is behind it");
-        assert_eq!(choose(&[(1, true), (DEPTH + 9, false)]), 1, "a full one answers yet");
+        assert_eq!(choose(&[(2, false), (1, false), (1, false)]), 1);
+        assert_eq!(choose(&[(1, true), (9, false)]), 1, "one that stands holds what is behind it");
         assert_eq!(choose(&[(3, true), (2, true)]), 1, "all stand");
     }
 }

@@ -53,7 +53,10 @@ async fn lists_share_connections_and_one_that_waits_holds_no_other() {
     // Those that come right behind it, on its connection, and those that come later are answered; were one of them
     // held, the lock's time would run out and the one that waits would not be answered after all.
     let others = async {
-        let at_once: FuturesUnordered<_> = (0..6).map(|_| coordinator.get("/protocols")).collect();
+        // Somebody asks for the same and goes away.
+        let gone = coordinator.get("/violations");
+        let _ = tokio::time::timeout(Duration::from_millis(40), gone).await;
+        let at_once: FuturesUnordered<_> = (0..12).map(|_| coordinator.get("/protocols")).collect();
         at_once.for_each(async |answer| assert_eq!(answer.status, 200)).await;
         for _ in 0..20 {
             coordinator.get("/detentions").await.json(200);
