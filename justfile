@@ -19,9 +19,13 @@ ci:
 deny:
     cargo deny check
 
-# Measure beside pgbench and psql; the figures go to docs/BENCHMARKS.md
+# The fastest build (target/dist/baqylau): made for the ways that the program takes at its work
+dist:
+    .ci/dist
+
+# Measure that build beside pgbench and psql; the figures go to docs/BENCHMARKS.md
 bench *ARGS:
-    cargo bench --profile dist --bench http -- {{ARGS}}
+    .ci/dist bench {{ARGS}}
 
 # Measure imports of results beside psql, and the forensics
 bench-results:
