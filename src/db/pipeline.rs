@@ -63,12 +63,7 @@ impl Pipeline {
             }
         };
         turn.answered = true;
-        if done.as_ref().is_err_and(DbError::is_transient)
-            && let Some(primary) = self.pool.instead()
-        {
-            return work(&*primary.get().await?).await;
-        }
-        done
+        self.pool.or_anew(done, async |conn| work(conn).await).await
     }
 
     fn now(&self) -> u64 {

@@ -50,6 +50,7 @@ impl Pool {
     /// Another pool to the same server, for lists in the order of an index: each statement is planned once, whatever it
     /// is asked.
     pub fn planned_once(&self) -> Self {
+        // Where one waits for long, the others go on.
         let size = (self.inner.status().max_size / 2).max(3);
         let pool = Self::set_up(&self.url, size, PLANNED_ONCE).expect("the URL was understood before");
         Self { otherwise: self.otherwise.clone(), ..pool }
@@ -129,6 +130,15 @@ impl Pool {
     /// Does work that only reads; where a standby fails in the middle of it, the primary does it anew.
     pub async fn read<T>(&self, work: impl AsyncFn(&mut AsyncPgConnection) -> DbResult<T>) -> DbResult<T> {
         let done = work(&mut *self.get().await?).await;
+        self.or_anew(done, work).await
+    }
+
+    /// What was done here, or where it failed on a standby what the primary does in its place.
+    pub(super) async fn or_anew<T>(
+        &self,
+        done: DbResult<T>,
+        work: impl AsyncFn(&mut AsyncPgConnection) -> DbResult<T>,
+    ) -> DbResult<T> {
         if done.as_ref().is_err_and(DbError::is_transient)
             && let Some(primary) = self.instead()
         {
@@ -138,7 +148,7 @@ impl Pool {
     }
 
     /// The primary behind a standby that did not answer.
-    pub(super) fn instead(&self) -> Option<&Self> {
+    fn instead(&self) -> Option<&Self> {
         let (primary, standing) = &**self.otherwise.as_ref()?;
         standing.failed();
         Some(primary)
