@@ -33,7 +33,7 @@ const PLANNED_ONCE: &str = "SET plan_cache_mode = force_generic_plan";
 #[derive(Clone)]
 pub struct Pool {
     inner: deadpool::Pool<AsyncPgConnection>,
-    url: String,
+    url: Arc<str>,
     /// Where a standby's reads go when it fails.
     otherwise: Option<Arc<(Pool, Arc<Standing>)>>,
 }
@@ -85,7 +85,7 @@ impl Pool {
             .wait_timeout(Some(WAIT))
             .create_timeout(Some(WAIT))
             .build()?;
-        Ok(Self { inner, url: url.to_owned(), otherwise: None })
+        Ok(Self { inner, url: url.into(), otherwise: None })
     }
 
     /// A pool for one HTTP worker: its connections are driven on the worker's own thread, so that a query
