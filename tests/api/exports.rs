@@ -1,12 +1,9 @@
-use std::{io::Cursor, time::Duration};
+use std::io::Cursor;
 
 use calamine::{Data, Reader, Xlsx};
 use serde_json::{Value, json};
 
-use crate::{
-    servers::{self, service},
-    support::App,
-};
+use crate::support::App;
 
 async fn filled(app: &App) {
     let observer = app.sign_in("observer").await;
@@ -84,59 +81,4 @@ async fn json_forms_hold_the_same_records() {
             assert_eq!(admin.get(&format!("/exports/{kind}.{form}")).await.status, 200, "{kind}.{form}");
         }
     }
-}
-
-/// Violations like the seeded one, each with a word of some two kilobytes.
-const MANY: &str = "SET session_replication_role = replica;
-    CREATE TEMP TABLE made AS SELECT gen_random_uuid() AS id FROM generate_series(1, 16000);
-    INSERT INTO violations (election_id, record_id, stage)
-        SELECT 1, id, 'voting' FROM made;
-    INSERT INTO records (election_id, id, kind, occurred_at, time_precision, local_date, category, severity, people,
-        description, status, version, reporter_id, received_at, updated_at, submitted_hash)
-        SELECT r.election_id, made.id, kind, occurred_at, time_precision, local_date, category, severity, people,
-            repeat('ы', 960), status, version, reporter_id, received_at, updated_at, submitted_hash
-        FROM made, (SELECT * FROM records WHERE kind = 'violation' LIMIT 1) r";
-
-#[cfg(target_os = "linux")]
-#[tokio::test]
-async fn an_export_of_any_size_is_not_held_in_memory() {
-    let dir = servers::test_dir("export");
-    let data = dir.path().join("data");
-    let serving = service::Serving::start(&mut service::program(&data));
-    let token = serving.admin().await;
-    let (client, connection) =
-        tokio_postgres::connect(&servers::url(&data.join("run"), "baqylau"), tokio_postgres::NoTls)
-            .await
-            .unwrap();
-    tokio::spawn(connection);
-    client.batch_execute(MANY).await.unwrap();
-    let process = std::path::Path::new("/proc").join(serving.pid().to_string());
-    let kilobytes = |of: &str| -> u64 {
-        let status = std::fs::read_to_string(process.join("status")).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix(of)).unwrap();
-        line.trim_start_matches(':').trim_end_matches("kB").trim().parse().unwrap()
-    };
-    let export = async |records: &str| {
-        let url = format!("{}/api/v1/exports/{records}.csv", serving.url);
-        let mut answer = reqwest::Client::new().get(url).bearer_auth(&token).send().await.unwrap();
-        assert_eq!(answer.status(), 200);
-        // A slow network: what is not taken has to wait in the database, and not here.
-        let mut size = 0;
-        while let Some(piece) = answer.chunk().await.unwrap() {
-            if size == 0 {
-                tokio::time::sleep(Duration::from_secs(1)).await;
-            }
-            size += piece.len() as u64;
-        }
-        size
-    };
-    // The first one brings in the program's own pages.
-    export("detentions").await;
-    // From here on the most is counted anew (proc(5), `clear_refs`).
-    std::fs::write(process.join("clear_refs"), "5").unwrap();
-    let before = kilobytes("VmRSS");
-    let size = export("violations").await / 1024;
-    let most = kilobytes("VmHWM");
-    assert!(size > 24 * 1024, "{size} kB were exported");
-    assert!(most < before + 8 * 1024, "{size} kB took {before} to {most} kB of memory");
 }

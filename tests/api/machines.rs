@@ -34,8 +34,7 @@ async fn primary(name: &str) -> (TempDir, Cluster) {
 
 /// How many reads came from where: reads of `records` that each server has seen.
 async fn scans(url: &str) -> i64 {
-    let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
-    tokio::spawn(connection);
+    let client = crate::servers::sql(url).await;
     client.batch_execute("SELECT pg_stat_clear_snapshot()").await.unwrap();
     let sql =
         "SELECT (seq_scan + coalesce(idx_scan, 0))::int8 FROM pg_stat_user_tables WHERE relname = 'records'";

@@ -96,8 +96,7 @@ async fn health_tells_when_the_database_is_away() {
     assert_eq!(ready(&app).await.unwrap().status().as_u16(), 200);
     let name = app.database_url.rsplit('/').next().unwrap().to_owned();
     let elsewhere = format!("{}/postgres", app.database_url.rsplit_once('/').unwrap().0);
-    let (sql, connection) = tokio_postgres::connect(&elsewhere, tokio_postgres::NoTls).await.unwrap();
-    tokio::spawn(connection);
+    let sql = crate::servers::sql(&elsewhere).await;
     sql.batch_execute(&format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false")).await.unwrap();
     sql.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", &[&name])
         .await
@@ -239,8 +238,7 @@ async fn the_doctor_finds_what_is_wrong() {
     // A service that stands still gives no entry its place.
     serving.tell("-STOP");
     let url = baqylau::db::embedded::running(&data).unwrap().unwrap();
-    let (sql, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
-    tokio::spawn(connection);
+    let sql = crate::servers::sql(&url).await;
     sql.batch_execute("INSERT INTO ledger_queue SELECT commitment FROM record_versions LIMIT 1")
         .await
         .unwrap();
@@ -296,4 +294,54 @@ fn every_test_that_the_security_page_names_is_there() {
         }
     }
     assert!(named > 80, "{named} names were found");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn an_export_of_any_size_is_not_held_in_memory() {
+    /// Violations like the seeded one, each with a word of some two kilobytes.
+    const MANY: &str = "SET session_replication_role = replica;
+    CREATE TEMP TABLE made AS SELECT gen_random_uuid() AS id FROM generate_series(1, 16000);
+    INSERT INTO violations (election_id, record_id, stage)
+        SELECT 1, id, 'voting' FROM made;
+    INSERT INTO records (election_id, id, kind, occurred_at, time_precision, local_date, category, severity, people,
+        description, status, version, reporter_id, received_at, updated_at, submitted_hash)
+        SELECT r.election_id, made.id, kind, occurred_at, time_precision, local_date, category, severity, people,
+            repeat('ы', 960), status, version, reporter_id, received_at, updated_at, submitted_hash
+        FROM made, (SELECT * FROM records WHERE kind = 'violation' LIMIT 1) r";
+    let dir = crate::servers::test_dir("export");
+    let data = dir.path().join("data");
+    let serving = serve(&data);
+    let token = serving.admin().await;
+    let sql = crate::servers::sql(&crate::servers::url(&data.join("run"), "baqylau")).await;
+    sql.batch_execute(MANY).await.unwrap();
+    let process = std::path::Path::new("/proc").join(serving.pid().to_string());
+    let kilobytes = |of: &str| -> u64 {
+        let status = std::fs::read_to_string(process.join("status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(of)).unwrap();
+        line.trim_start_matches(':').trim_end_matches("kB").trim().parse().unwrap()
+    };
+    let export = async |records: &str| {
+        let url = format!("{}/api/v1/exports/{records}.csv", serving.url);
+        let mut answer = reqwest::Client::new().get(url).bearer_auth(&token).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        // A slow network: what is not taken has to wait in the database, and not here.
+        let mut size = 0;
+        while let Some(piece) = answer.chunk().await.unwrap() {
+            if size == 0 {
+                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            }
+            size += piece.len() as u64;
+        }
+        size
+    };
+    // The first one brings in the program's own pages.
+    export("detentions").await;
+    // From here on the most is counted anew (proc(5), `clear_refs`).
+    std::fs::write(process.join("clear_refs"), "5").unwrap();
+    let before = kilobytes("VmRSS");
+    let size = export("violations").await / 1024;
+    let most = kilobytes("VmHWM");
+    assert!(size > 24 * 1024, "{size} kB were exported");
+    assert!(most < before + 8 * 1024, "{size} kB took {before} to {most} kB of memory");
 }

@@ -132,8 +132,7 @@ impl App {
         let base = tokio::task::spawn_blocking(base).await.unwrap();
         let name = format!("t{}", DATABASES.fetch_add(1, Ordering::Relaxed));
         let admin = base.cluster.url_of("postgres");
-        let (client, connection) = tokio_postgres::connect(&admin, tokio_postgres::NoTls).await.unwrap();
-        tokio::spawn(connection);
+        let client = crate::servers::sql(&admin).await;
         client
             .batch_execute(&format!("CREATE DATABASE {name} TEMPLATE baqylau"))
             .await
@@ -242,10 +241,7 @@ impl App {
 
     /// SQL straight at the database.
     pub async fn sql(&self) -> tokio_postgres::Client {
-        let (client, connection) =
-            tokio_postgres::connect(&self.database_url, tokio_postgres::NoTls).await.unwrap();
-        tokio::spawn(connection);
-        client
+        crate::servers::sql(&self.database_url).await
     }
 }
 

@@ -58,6 +58,13 @@ pub fn url(sockets: &Path, database: &str) -> String {
     format!("postgresql://baqylau@{}/{database}", sockets.to_str().unwrap().replace('/', "%2F"))
 }
 
+/// A connection for SQL of the test itself.
+pub async fn sql(url: &str) -> tokio_postgres::Client {
+    let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
+}
+
 /// A hot standby made with `pg_basebackup`, streaming from its primary.
 pub struct Standby {
     bin: PathBuf,

@@ -9,8 +9,7 @@ use crate::history::{Ground, Stored};
 
 /// Asks PostgreSQL and the folder of evidence. Only what the clients sent is read: the seeds are not theirs.
 pub async fn read(url: &str, evidence: &Path, counted: Option<i64>) -> Ground {
-    let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
-    tokio::spawn(connection);
+    let client = crate::servers::sql(url).await;
     let mut ground = Ground::default();
     let versions = "SELECT v.record_id::text, v.version, v.content->>'description' FROM record_versions v \
         JOIN records r USING (election_id) WHERE r.id = v.record_id AND r.source_id IS NULL ORDER BY 1, 2";
@@ -43,8 +42,7 @@ fn id(row: &tokio_postgres::Row) -> Uuid {
 
 /// Waits until the ledger has everything and the counts are folded.
 pub async fn settle(url: &str) {
-    let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
-    tokio::spawn(connection);
+    let client = crate::servers::sql(url).await;
     let waiting = "SELECT (SELECT count(*) FROM ledger_queue) + (SELECT count(*) FROM count_deltas)";
     for _ in 0..600 {
         let waiting: i64 = client.query_one(waiting, &[]).await.unwrap().get(0);
