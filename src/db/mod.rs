@@ -8,6 +8,7 @@ pub mod migrations;
 pub mod pipeline;
 pub mod pool;
 mod programs;
+pub mod rendered;
 pub mod replicas;
 pub mod schema;
 
@@ -77,5 +78,16 @@ pub struct Word<T>(pub T);
 impl<T: std::str::FromStr> diesel::deserialize::FromSql<diesel::sql_types::Text, diesel::pg::Pg> for Word<T> {
     fn from_sql(value: diesel::pg::PgValue<'_>) -> diesel::deserialize::Result<Self> {
         Ok(Self(stored(std::str::from_utf8(value.as_bytes())?)?))
+    }
+}
+
+/// A longer text on its way out of the database. The standard library looks at Cyrillic letter by letter, four times as
+/// long.
+#[derive(Clone, Debug, diesel::deserialize::FromSqlRow)]
+pub struct Prose(pub String);
+
+impl diesel::deserialize::FromSql<diesel::sql_types::Text, diesel::pg::Pg> for Prose {
+    fn from_sql(value: diesel::pg::PgValue<'_>) -> diesel::deserialize::Result<Self> {
+        Ok(Self(simdutf8::basic::from_utf8(value.as_bytes())?.to_owned()))
     }
 }

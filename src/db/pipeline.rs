@@ -58,6 +58,7 @@ impl Pipeline {
             biased;
             done = turn.take(&work) => done,
             () = turn.held() => {
+                metrics::counter!("baqylau_reads_moved_total").increment(1);
                 turn = Turn::begin(self);
                 turn.take(&work).await
             }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     accounts::{Scope, UserId},
-    db::{DbResult, Word, replicas::Reading, schema::records},
+    db::{DbResult, Prose, Word, replicas::Reading, schema::records},
     places::{CityId, ElectionId, Place, RegionId},
 };
 
@@ -29,6 +29,8 @@ pub struct Page {
 /// `SELECT` of an envelope, as [`Found`], beside columns of its details.
 macro_rules! joined {
     ($details:ident, $columns:expr, $page:expr) => {{
+        static SELECTION: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+        let selection = ($crate::records::lookup::Found::as_select(), $columns);
         let page: $crate::records::lookup::Page = $page;
         $crate::db::schema::records::table
             .inner_join(
@@ -36,7 +38,7 @@ macro_rules! joined {
                     .eq($crate::db::schema::records::election_id)
                     .and($details::record_id.eq($crate::db::schema::records::id))),
             )
-            .select(($crate::records::lookup::Found::as_select(), $columns))
+            .select($crate::db::rendered::Rendered::new(selection, &SELECTION))
             .filter(page.condition)
             .order(page.order)
             .limit(page.limit)
@@ -56,7 +58,7 @@ pub struct Found {
     occurred_at: DateTime<Utc>,
     time_precision: Word<Precision>,
     local_date: NaiveDate,
-    description: String,
+    description: Prose,
     status: Word<Status>,
     duplicate_of: Option<Uuid>,
     version: i32,
@@ -82,7 +84,7 @@ impl Found {
             occurred_at: self.occurred_at,
             precision: self.time_precision.0,
             local_date: self.local_date,
-            description: self.description,
+            description: self.description.0,
             source: self.source_id,
             passage: self.passage,
         };

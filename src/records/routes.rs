@@ -219,13 +219,10 @@ async fn list<D: Submittable + DetailsTable>(
         query::cursor(&(sort, (at, last.id)))
     });
     let items: Vec<_> = records.iter().map(|record| view::view(record, &directory)).collect();
-    // Room for most pages, which would be moved a dozen times as they grow.
-    let mut page = Vec::with_capacity(items.len() * 1024);
-    serde_json::to_writer(&mut page, &Page { items, next }).expect("a page is JSON");
     Ok(HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, "private, no-cache"))
         .content_type(header::ContentType::json())
-        .body(page))
+        .body(Page { items, next }.to_json()))
 }
 
 async fn edit<D: Submittable + DetailsTable>(

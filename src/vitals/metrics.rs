@@ -8,6 +8,7 @@ pub const COUNTERS: &[(&str, &str)] = &[
     ("baqylau_requests_refused_total", "Requests refused because their lane was full, by lane"),
     ("baqylau_ledger_leaves_total", "Entries that got their place in the ledger"),
     ("baqylau_ledger_failures_total", "Times that the ledger could not grow"),
+    ("baqylau_reads_moved_total", "Lists asked again over another connection, since theirs gave no answer"),
     ("baqylau_postgres_restarts_total", "Times that the private PostgreSQL ended and was started again"),
 ];
 
