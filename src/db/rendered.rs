@@ -54,3 +54,22 @@ impl<E: QueryFragment<Pg>> QueryFragment<Pg> for Rendered<E> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{db::copy::literal_sql, db::schema::records};
+
+    #[test]
+    fn it_is_what_diesel_would_write_each_time() {
+        static TEXT: OnceLock<String> = OnceLock::new();
+        let columns = (records::id, records::description);
+        let plain = records::table.select(columns).filter(records::version.eq(2));
+        for _ in 0..2 {
+            let rendered = Rendered::new(columns, &TEXT);
+            let rendered = records::table.select(rendered).filter(records::version.eq(2));
+            assert_eq!(literal_sql(&rendered).unwrap(), literal_sql(&plain).unwrap());
+        }
+        assert_eq!(TEXT.get().unwrap(), r#""records"."id", "records"."description""#);
+    }
+}
