@@ -10,7 +10,7 @@ use diesel::{
 };
 
 /// A part without bound values, whose text is written once. Diesel writes a query anew each time it is asked, to find
-/// the prepared one; the names of forty columns are most of that.
+/// the prepared one; the names of twenty columns and their tables are most of that.
 pub struct Rendered<E> {
     part: E,
     text: &'static OnceLock<String>,
