@@ -423,6 +423,7 @@ pub async fn start(
         tokio::spawn(uploads.as_ref().clone().sweep()),
         tokio::spawn(aggregates::fold::run(pool.clone())),
         tokio::spawn(async move { limits.sweep().await }),
+        tokio::spawn(health::upkeep(health::UPKEEP)),
     ];
     tasks.extend(watching_replicas);
     Ok(Running {

@@ -12,7 +12,13 @@ pub mod rendered;
 pub mod replicas;
 pub mod schema;
 
+use chrono::{DateTime, Utc};
+use diesel::{data_types::PgTimestamp, deserialize::FromSql};
+
 pub use pool::{Connection, Pool};
+
+/// The moment from which PostgreSQL counts, in microseconds of Unix time.
+const YEAR_2000: i64 = 946_684_800_000_000;
 
 /// What can go wrong between the program and PostgreSQL.
 #[derive(Debug, thiserror::Error)]
@@ -75,7 +81,7 @@ pub fn stored<T: std::str::FromStr>(word: &str) -> DbResult<T> {
 #[derive(Clone, Copy, Debug, diesel::deserialize::FromSqlRow)]
 pub struct Word<T>(pub T);
 
-impl<T: std::str::FromStr> diesel::deserialize::FromSql<diesel::sql_types::Text, diesel::pg::Pg> for Word<T> {
+impl<T: std::str::FromStr> FromSql<diesel::sql_types::Text, diesel::pg::Pg> for Word<T> {
     fn from_sql(value: diesel::pg::PgValue<'_>) -> diesel::deserialize::Result<Self> {
         Ok(Self(stored(std::str::from_utf8(value.as_bytes())?)?))
     }
@@ -86,8 +92,20 @@ impl<T: std::str::FromStr> diesel::deserialize::FromSql<diesel::sql_types::Text,
 #[derive(Clone, Debug, diesel::deserialize::FromSqlRow)]
 pub struct Prose(pub String);
 
-impl diesel::deserialize::FromSql<diesel::sql_types::Text, diesel::pg::Pg> for Prose {
+impl FromSql<diesel::sql_types::Text, diesel::pg::Pg> for Prose {
     fn from_sql(value: diesel::pg::PgValue<'_>) -> diesel::deserialize::Result<Self> {
         Ok(Self(simdutf8::basic::from_utf8(value.as_bytes())?.to_owned()))
+    }
+}
+
+/// A moment on its way out of the database. diesel adds to the year 2000 by way of the calendar.
+#[derive(Clone, Copy, Debug, diesel::deserialize::FromSqlRow)]
+pub struct Moment(pub DateTime<Utc>);
+
+impl FromSql<diesel::sql_types::Timestamptz, diesel::pg::Pg> for Moment {
+    fn from_sql(value: diesel::pg::PgValue<'_>) -> diesel::deserialize::Result<Self> {
+        let PgTimestamp(micros) = FromSql::<diesel::sql_types::Timestamptz, diesel::pg::Pg>::from_sql(value)?;
+        let at = micros.checked_add(YEAR_2000).and_then(DateTime::from_timestamp_micros);
+        Ok(Self(at.ok_or("a moment beyond all calendars")?))
     }
 }

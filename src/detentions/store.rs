@@ -16,7 +16,7 @@ use crate::{
     places::ElectionId,
     records::{
         Record,
-        lookup::{Found, Page, joined},
+        lookup::{Found, Page, collect, joined},
         store::DetailsTable,
     },
     sealing,
@@ -90,26 +90,26 @@ impl DetailsTable for Detention {
 
     async fn load(mut conn: &AsyncPgConnection, page: Page) -> DbResult<Vec<Record<Self>>> {
         let columns = (records::category, Row::as_select());
-        let rows: Vec<(Found, (Word<Circumstance>, Row))> =
-            joined!(detentions, columns, page).load(&mut conn).await?;
-        rows.into_iter()
-            .map(|(found, (category, row))| {
-                Ok(found.with(Self {
-                    category: category.0,
-                    people: row.people,
-                    detained_by: stored(&row.detained_by)?,
-                    custody: stored(&row.custody)?,
-                    arrest_days: row.arrest_days,
-                    custody_since: row.custody_since,
-                    custody_source: row.custody_source,
-                    held_at: row.held_at,
-                    stated_ground: row.stated_ground,
-                    relatives_told: row.relatives_told,
-                    lawyer_admitted: row.lawyer_admitted,
-                    person_commitment: row.person_commitment,
-                    seal: None,
-                }))
-            })
-            .collect()
+        type Columns = (Word<Circumstance>, Row);
+        let limit = page.limit;
+        let rows = joined!(detentions, columns, page).load_stream::<(Found, Columns)>(&mut conn).await?;
+        let record = |(found, (category, row)): (Found, Columns)| {
+            Ok(found.with(Self {
+                category: category.0,
+                people: row.people,
+                detained_by: stored(&row.detained_by)?,
+                custody: stored(&row.custody)?,
+                arrest_days: row.arrest_days,
+                custody_since: row.custody_since,
+                custody_source: row.custody_source,
+                held_at: row.held_at,
+                stated_ground: row.stated_ground,
+                relatives_told: row.relatives_told,
+                lawyer_admitted: row.lawyer_admitted,
+                person_commitment: row.person_commitment,
+                seal: None,
+            }))
+        };
+        collect(rows, limit, record).await
     }
 }

@@ -17,7 +17,7 @@ use crate::{
     places::ElectionId,
     records::{
         Record,
-        lookup::{Found, Page, joined},
+        lookup::{Found, Page, collect, joined},
         store::DetailsTable,
     },
 };
@@ -87,34 +87,33 @@ impl DetailsTable for Protocol {
 
     async fn load(mut conn: &AsyncPgConnection, page: Page) -> DbResult<Vec<Record<Self>>> {
         let columns = (records::category, Row::as_select());
-        let rows: Vec<(Found, (Word<CopyHolder>, Row))> =
-            joined!(protocols, columns, page).load(&mut conn).await?;
-        rows.into_iter()
-            .map(|(found, (category, row))| {
-                Ok(found.with(Self {
-                    copy_held_by: category.0,
-                    copy_number: row.copy_number,
-                    figures: Figures {
-                        voters_on_list: row.voters_on_list,
-                        ballots_received: row.ballots_received,
-                        issued_in_station: row.issued_in_station,
-                        issued_mobile: row.issued_mobile,
-                        spoiled: row.spoiled,
-                        unused: row.unused,
-                        found_in_boxes: row.found_in_boxes,
-                        invalid: row.invalid,
-                        against_all: row.against_all,
-                        votes: serde_json::from_value(row.votes).map_err(|error| {
-                            DbError::Corrupt(format!("votes of {}: {error}", row.record_id))
-                        })?,
-                    },
-                    signed: row.signed,
-                    signatures: row.signatures,
-                    commission_size: row.commission_size,
-                    stamped: row.stamped,
-                    handed_out_at: row.handed_out_at,
-                }))
-            })
-            .collect()
+        type Columns = (Word<CopyHolder>, Row);
+        let limit = page.limit;
+        let rows = joined!(protocols, columns, page).load_stream::<(Found, Columns)>(&mut conn).await?;
+        let record = |(found, (category, row)): (Found, Columns)| {
+            Ok(found.with(Self {
+                copy_held_by: category.0,
+                copy_number: row.copy_number,
+                figures: Figures {
+                    voters_on_list: row.voters_on_list,
+                    ballots_received: row.ballots_received,
+                    issued_in_station: row.issued_in_station,
+                    issued_mobile: row.issued_mobile,
+                    spoiled: row.spoiled,
+                    unused: row.unused,
+                    found_in_boxes: row.found_in_boxes,
+                    invalid: row.invalid,
+                    against_all: row.against_all,
+                    votes: serde_json::from_value(row.votes)
+                        .map_err(|error| DbError::Corrupt(format!("votes of {}: {error}", row.record_id)))?,
+                },
+                signed: row.signed,
+                signatures: row.signatures,
+                commission_size: row.commission_size,
+                stamped: row.stamped,
+                handed_out_at: row.handed_out_at,
+            }))
+        };
+        collect(rows, limit, record).await
     }
 }

@@ -1,10 +1,11 @@
 //! Records as they are read: an envelope and its details come by one statement.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, pin::pin};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::{pg::Pg, prelude::*};
 use diesel_async::AsyncPgConnection;
+use futures_util::{Stream, TryStreamExt};
 use uuid::Uuid;
 
 use super::{
@@ -15,7 +16,7 @@ use super::{
 };
 use crate::{
     accounts::{Scope, UserId},
-    db::{DbResult, Prose, Word, replicas::Reading, schema::records},
+    db::{DbResult, Moment, Prose, Word, replicas::Reading, schema::records},
     places::{CityId, ElectionId, Place, RegionId},
 };
 
@@ -55,7 +56,7 @@ pub struct Found {
     region_id: Option<RegionId>,
     city_id: Option<CityId>,
     polling_station: Option<String>,
-    occurred_at: DateTime<Utc>,
+    occurred_at: Moment,
     time_precision: Word<Precision>,
     local_date: NaiveDate,
     description: Prose,
@@ -63,8 +64,8 @@ pub struct Found {
     duplicate_of: Option<Uuid>,
     version: i32,
     reporter_id: UserId,
-    received_at: DateTime<Utc>,
-    updated_at: DateTime<Utc>,
+    received_at: Moment,
+    updated_at: Moment,
     source_id: Option<i32>,
     passage: Option<i32>,
 }
@@ -81,7 +82,7 @@ impl Found {
         };
         let envelope = Envelope {
             place,
-            occurred_at: self.occurred_at,
+            occurred_at: self.occurred_at.0,
             precision: self.time_precision.0,
             local_date: self.local_date,
             description: self.description.0,
@@ -96,10 +97,24 @@ impl Found {
             status: self.status.0,
             duplicate_of: self.duplicate_of,
             version: self.version,
-            received_at: self.received_at,
-            updated_at: self.updated_at,
+            received_at: self.received_at.0,
+            updated_at: self.updated_at.0,
         }
     }
+}
+
+/// Makes a page of records of what a question finds, each as it comes.
+pub async fn collect<R, D>(
+    rows: impl Stream<Item = QueryResult<R>>,
+    limit: i64,
+    record: impl Fn(R) -> DbResult<Record<D>>,
+) -> DbResult<Vec<Record<D>>> {
+    let mut rows = pin!(rows);
+    let mut records = Vec::with_capacity(limit.clamp(0, 1000) as usize);
+    while let Some(row) = rows.try_next().await? {
+        records.push(record(row)?);
+    }
+    Ok(records)
 }
 
 /// One record within the caller's reach.

@@ -14,7 +14,7 @@ use crate::{
     places::ElectionId,
     records::{
         Record, Severity,
-        lookup::{Found, Page, joined},
+        lookup::{Found, Page, collect, joined},
         store::DetailsTable,
     },
 };
@@ -62,10 +62,12 @@ impl DetailsTable for Violation {
             violations::people_involved,
         );
         type Columns = (Word<Category>, Word<Severity>, Word<Stage>, Option<String>);
-        let rows: Vec<(Found, Columns)> = joined!(violations, columns, page).load(&mut conn).await?;
+        let limit = page.limit;
+        let rows = joined!(violations, columns, page).load_stream::<(Found, Columns)>(&mut conn).await?;
         let record = |(found, (category, severity, stage, people_involved)): (Found, Columns)| {
-            found.with(Self { category: category.0, severity: severity.0, stage: stage.0, people_involved })
+            let (category, severity, stage) = (category.0, severity.0, stage.0);
+            Ok(found.with(Self { category, severity, stage, people_involved }))
         };
-        Ok(rows.into_iter().map(record).collect())
+        collect(rows, limit, record).await
     }
 }
