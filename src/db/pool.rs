@@ -81,6 +81,8 @@ impl Pool {
         let manager = AsyncDieselConnectionManager::new_with_config(url, config);
         let inner = deadpool::Pool::builder(manager)
             .max_size(size)
+            // A connection keeps the room of the greatest thing sent over it; by turns all of them would.
+            .queue_mode(::deadpool::managed::QueueMode::Lifo)
             .runtime(::deadpool::Runtime::Tokio1)
             .wait_timeout(Some(WAIT))
             .create_timeout(Some(WAIT))
