@@ -16,7 +16,7 @@ use crate::{
     places::ElectionId,
     records::{
         Record,
-        lookup::{Found, Page, collect, joined},
+        lookup::{Page, collect, joined},
         store::DetailsTable,
     },
     sealing,
@@ -92,9 +92,9 @@ impl DetailsTable for Detention {
         let columns = (records::category, Row::as_select());
         type Columns = (Word<Circumstance>, Row);
         let limit = page.limit;
-        let rows = joined!(detentions, columns, page).load_stream::<(Found, Columns)>(&mut conn).await?;
-        let record = |(found, (category, row)): (Found, Columns)| {
-            Ok(found.with(Self {
+        let rows = joined!(detentions, columns, page).load_stream(&mut conn).await?;
+        let details = |(category, row): Columns| {
+            Ok(Self {
                 category: category.0,
                 people: row.people,
                 detained_by: stored(&row.detained_by)?,
@@ -108,8 +108,8 @@ impl DetailsTable for Detention {
                 lawyer_admitted: row.lawyer_admitted,
                 person_commitment: row.person_commitment,
                 seal: None,
-            }))
+            })
         };
-        collect(rows, limit, record).await
+        collect(rows, limit, details).await
     }
 }

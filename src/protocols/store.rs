@@ -17,7 +17,7 @@ use crate::{
     places::ElectionId,
     records::{
         Record,
-        lookup::{Found, Page, collect, joined},
+        lookup::{Page, collect, joined},
         store::DetailsTable,
     },
 };
@@ -89,9 +89,9 @@ impl DetailsTable for Protocol {
         let columns = (records::category, Row::as_select());
         type Columns = (Word<CopyHolder>, Row);
         let limit = page.limit;
-        let rows = joined!(protocols, columns, page).load_stream::<(Found, Columns)>(&mut conn).await?;
-        let record = |(found, (category, row)): (Found, Columns)| {
-            Ok(found.with(Self {
+        let rows = joined!(protocols, columns, page).load_stream(&mut conn).await?;
+        let details = |(category, row): Columns| {
+            Ok(Self {
                 copy_held_by: category.0,
                 copy_number: row.copy_number,
                 figures: Figures {
@@ -112,8 +112,8 @@ impl DetailsTable for Protocol {
                 commission_size: row.commission_size,
                 stamped: row.stamped,
                 handed_out_at: row.handed_out_at,
-            }))
+            })
         };
-        collect(rows, limit, record).await
+        collect(rows, limit, details).await
     }
 }

@@ -103,16 +103,16 @@ impl Found {
     }
 }
 
-/// Makes a page of records of what a question finds, each as it comes.
-pub async fn collect<R, D>(
-    rows: impl Stream<Item = QueryResult<R>>,
+/// Makes a page of records of envelopes and what lies beside them, each as it comes.
+pub async fn collect<C, D>(
+    rows: impl Stream<Item = QueryResult<(Found, C)>>,
     limit: i64,
-    record: impl Fn(R) -> DbResult<Record<D>>,
+    details: impl Fn(C) -> DbResult<D>,
 ) -> DbResult<Vec<Record<D>>> {
     let mut rows = pin!(rows);
     let mut records = Vec::with_capacity(limit.clamp(0, 1000) as usize);
-    while let Some(row) = rows.try_next().await? {
-        records.push(record(row)?);
+    while let Some((found, columns)) = rows.try_next().await? {
+        records.push(found.with(details(columns)?));
     }
     Ok(records)
 }

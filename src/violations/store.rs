@@ -14,7 +14,7 @@ use crate::{
     places::ElectionId,
     records::{
         Record, Severity,
-        lookup::{Found, Page, collect, joined},
+        lookup::{Page, collect, joined},
         store::DetailsTable,
     },
 };
@@ -63,11 +63,10 @@ impl DetailsTable for Violation {
         );
         type Columns = (Word<Category>, Word<Severity>, Word<Stage>, Option<String>);
         let limit = page.limit;
-        let rows = joined!(violations, columns, page).load_stream::<(Found, Columns)>(&mut conn).await?;
-        let record = |(found, (category, severity, stage, people_involved)): (Found, Columns)| {
-            let (category, severity, stage) = (category.0, severity.0, stage.0);
-            Ok(found.with(Self { category, severity, stage, people_involved }))
+        let rows = joined!(violations, columns, page).load_stream(&mut conn).await?;
+        let details = |(category, severity, stage, people_involved): Columns| {
+            Ok(Self { category: category.0, severity: severity.0, stage: stage.0, people_involved })
         };
-        collect(rows, limit, record).await
+        collect(rows, limit, details).await
     }
 }
