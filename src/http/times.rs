@@ -6,17 +6,44 @@ use serde::Serializer;
 
 /// RFC 3339 in UTC, with as many digits of the second as there are: none, three or six.
 pub fn moment<S: Serializer>(at: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
+    match moment_digits(at) {
+        Some((text, length)) => serializer.serialize_str(ascii(&text[..length])),
+        None => serializer.serialize_str(&far_moment(at)),
+    }
+}
+
+/// Appends a moment to JSON, as [`moment`] writes it.
+pub fn write_moment(json: &mut Vec<u8>, at: &DateTime<Utc>) {
+    match moment_digits(at) {
+        Some((text, length)) => quote(json, &text[..length]),
+        None => quote(json, far_moment(at).as_bytes()),
+    }
+}
+
+/// ISO 8601: `2019-06-09`.
+pub fn date<S: Serializer>(date: &NaiveDate, serializer: S) -> Result<S::Ok, S::Error> {
+    match date_digits(*date) {
+        Some(text) => serializer.serialize_str(ascii(&text)),
+        None => serializer.serialize_str(&date.to_string()),
+    }
+}
+
+/// Appends a date to JSON, as [`date`] writes it.
+pub fn write_date(json: &mut Vec<u8>, date: &NaiveDate) {
+    match date_digits(*date) {
+        Some(text) => quote(json, &text),
+        None => quote(json, date.to_string().as_bytes()),
+    }
+}
+
+/// The text of a moment and its length; none for one that is not of four digits of years and of whole microseconds.
+fn moment_digits(at: &DateTime<Utc>) -> Option<([u8; 27], usize)> {
     let mut text = *b"0000-00-00T00:00:00.000000Z";
     // Without the offset, which is nought and would be added for each part anew.
     let (date, time) = (at.naive_utc().date(), at.naive_utc().time());
     let (seconds, micros) = (time.num_seconds_from_midnight(), time.nanosecond() / 1000);
     let plain = time.nanosecond().is_multiple_of(1000) && time.nanosecond() < 1_000_000_000;
-    let Some(year) = four_digits(date).filter(|_| plain) else {
-        return serializer.serialize_str(&at.to_rfc3339_opts(SecondsFormat::AutoSi, true));
-    };
-    put(&mut text[..4], year);
-    put(&mut text[5..7], date.month());
-    put(&mut text[8..10], date.day());
+    text[..10].copy_from_slice(&date_digits(date).filter(|_| plain)?);
     put(&mut text[11..13], seconds / 3600);
     put(&mut text[14..16], seconds / 60 % 60);
     put(&mut text[17..19], seconds % 60);
@@ -27,17 +54,26 @@ pub fn moment<S: Serializer>(at: &DateTime<Utc>, serializer: S) -> Result<S::Ok,
         _ => 26,
     };
     text[digits] = b'Z';
-    serializer.serialize_str(ascii(&text[..=digits]))
+    Some((text, digits + 1))
 }
 
-/// ISO 8601: `2019-06-09`.
-pub fn date<S: Serializer>(date: &NaiveDate, serializer: S) -> Result<S::Ok, S::Error> {
-    let Some(year) = four_digits(*date) else { return serializer.serialize_str(&date.to_string()) };
+fn far_moment(at: &DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+}
+
+fn date_digits(date: NaiveDate) -> Option<[u8; 10]> {
     let mut text = *b"0000-00-00";
-    put(&mut text[..4], year);
+    put(&mut text[..4], four_digits(date)?);
     put(&mut text[5..7], date.month());
     put(&mut text[8..], date.day());
-    serializer.serialize_str(ascii(&text))
+    Some(text)
+}
+
+/// Appends digits and signs, none of which must be escaped.
+fn quote(json: &mut Vec<u8>, text: &[u8]) {
+    json.push(b'"');
+    json.extend_from_slice(text);
+    json.push(b'"');
 }
 
 fn four_digits(date: NaiveDate) -> Option<u32> {
@@ -84,6 +120,14 @@ mod tests {
             let date = moment.date_naive();
             let ours = serde_json::to_value(Both { moment, date }).unwrap();
             prop_assert_eq!(ours, serde_json::json!({ "moment": moment, "date": date }));
+            for (write, plain) in [
+                (&(|json: &mut Vec<u8>| write_moment(json, &moment)) as &dyn Fn(&mut Vec<u8>), serde_json::to_string(&moment)),
+                (&|json| write_date(json, &date), serde_json::to_string(&date)),
+            ] {
+                let mut json = Vec::new();
+                write(&mut json);
+                prop_assert_eq!(String::from_utf8(json).unwrap(), plain.unwrap());
+            }
         }
     }
 }

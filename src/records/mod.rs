@@ -6,6 +6,7 @@ pub mod domain;
 pub mod filter;
 pub mod fragment;
 pub mod intake;
+mod json;
 pub mod lookup;
 pub mod openapi;
 pub mod request;

@@ -56,17 +56,6 @@ pub struct Page<T> {
     pub next: Option<String>,
 }
 
-impl<T: Serialize> Page<T> {
-    /// The page in JSON, as `serde_json` would write it in half as much time again: it looks for what must be escaped letter
-    /// by letter.
-    pub fn to_json(&self) -> Vec<u8> {
-        // Room for most pages, which would be moved a dozen times as they grow.
-        let mut json = Vec::with_capacity(self.items.len() * 1024);
-        sonic_rs::to_writer(&mut json, self).expect("a page is JSON");
-        json
-    }
-}
-
 /// Shows a record with the names of its place.
 pub fn view<'a, D: Submittable>(record: &'a Record<D>, directory: &'a Directory) -> RecordView<'a, D::View> {
     let envelope = &record.envelope;
@@ -100,29 +89,5 @@ pub fn view<'a, D: Submittable>(record: &'a Record<D>, directory: &'a Directory)
         updated_at: record.updated_at,
         details: record.details.view(),
         receipt: None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::{collection::vec, option, prelude::*};
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn a_page_is_written_as_serde_json_writes_it(items in vec(any::<(String, i32)>(), 0..4), next in option::of("\\PC*")) {
-            let items: Vec<_> = items.iter().map(|(text, n)| serde_json::json!({ "text": text, "n": n })).collect();
-            let page = Page { items, next };
-            prop_assert_eq!(page.to_json(), serde_json::to_vec(&page).unwrap());
-        }
-    }
-
-    #[test]
-    fn what_must_be_escaped_is() {
-        let items =
-            vec![(0..=0x30_u8).map(char::from).chain("\\\"\u{7f}\u{2028}ұ".chars()).collect::<String>()];
-        let page = Page { items, next: None };
-        assert_eq!(page.to_json(), serde_json::to_vec(&page).unwrap());
     }
 }
