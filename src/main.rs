@@ -1,9 +1,9 @@
 use clap::Parser;
 
-/// A page of records is many small strings; the system's allocator spends a tenth of the time on them. Built without huge
-/// pages, a good part of which was resident with nothing in it.
+/// A page of records is many small strings; the system's allocator spends a tenth of the time on them. This one gives back
+/// what an overload took, also where something that stays lies between (`.cargo/config.toml` says how soon).
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {

@@ -364,6 +364,7 @@ impl Bench {
             .status()?;
         anyhow::ensure!(status.success(), "psql failed");
         let theirs = started.elapsed();
+        let (before, _) = self.memory()?;
         self.forget_most_memory()?;
         let started = Instant::now();
         let url = format!("http://{}/api/v1/exports/violations.csv", self.address);
@@ -385,9 +386,9 @@ impl Bench {
             rate(theirs),
             theirs.as_secs_f64() / ours.as_secs_f64()
         );
-        let (now, most) = self.memory()?;
+        let (_, most) = self.memory()?;
         println!(
-            "| resident memory of the service at most while it exported; after | {most} kB | {now} kB | |"
+            "| resident memory of the service at most while it exported; before | {most} kB | {before} kB | |"
         );
         Ok(())
     }
