@@ -125,6 +125,13 @@ pub fn of_database(database: &Database, pending: usize) -> Vec<Finding> {
         Finding::check("standbys", waits && !each.is_empty(), Level::Warn, told)
             .advise("synchronous_standby_names decides whether a failover can lose what was acknowledged")
     }));
+    found.extend((!database.standbys.is_empty() || waits).then(|| {
+        let told = format!("the log is {} for a standby that was away", kept(database.log_kept));
+        Finding::check("standbys' log", database.log_kept, Level::Warn, told).advise(
+            "set wal_keep_size (1GB) or give each standby a slot: one that finds gone what it lacks never comes back, and \
+             where a commit waits for it nothing is stored",
+        )
+    }));
     let missing = database.without_second_factor;
     found.push(
         Finding::check(
@@ -151,6 +158,10 @@ fn word(on: bool) -> &'static str {
     if on { "on" } else { "off" }
 }
 
+fn kept(kept: bool) -> &'static str {
+    if kept { "kept" } else { "not kept" }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,6 +181,7 @@ mod tests {
             unfolded: 3,
             archiving: true,
             archive_failing: None,
+            log_kept: true,
             standbys: vec![("one".into(), 0)],
             reviewers: 2,
             without_second_factor: 0,
@@ -197,6 +209,7 @@ mod tests {
         assert_eq!(ill(|it| it.archive_failing = Some(5.0)), [("log archive", Fail)]);
         assert_eq!(ill(|it| it.synchronous_standbys = String::new()), [("standbys", Warn)]);
         assert_eq!(ill(|it| it.standbys.clear()), [("standbys", Warn)]);
+        assert_eq!(ill(|it| it.log_kept = false), [("standbys' log", Warn)]);
         assert_eq!(ill(|it| it.without_second_factor = 1), [("second factor", Warn)]);
         assert_eq!(ill(|it| it.recipients = 0), [("sealing", Warn)]);
         assert!(of_database(&healthy(), 2).iter().any(|it| (it.name, it.level) == ("schema", Fail)));

@@ -38,6 +38,8 @@ pub struct Database {
     /// Whether the log is shipped, and since when that fails (seconds) if it does.
     pub archiving: bool,
     pub archive_failing: Option<f64>,
+    /// Whether the log that a standby may lack is kept for it: a size of it, or all that a slot stands for.
+    pub log_kept: bool,
     /// Standbys that follow, with the bytes each is behind.
     pub standbys: Vec<(String, i64)>,
     /// Active coordinators and admins, and those of them without a second factor.
@@ -58,6 +60,8 @@ const QUESTION: &str = "SELECT current_setting('server_version_num')::int4 AS ve
     current_setting('archive_mode') <> 'off' AS archiving,
     (SELECT extract(epoch FROM now() - last_failed_time)::float8 FROM pg_stat_archiver
         WHERE last_failed_time > coalesce(last_archived_time, '-infinity')) AS archive_failing,
+    pg_size_bytes(current_setting('wal_keep_size')) > 0
+        OR EXISTS (SELECT 1 FROM pg_replication_slots WHERE slot_type = 'physical') AS log_kept,
     (SELECT count(*) FROM users WHERE role <> 'observer' AND disabled_at IS NULL) AS reviewers,
     (SELECT count(*) FROM users u WHERE role <> 'observer' AND disabled_at IS NULL
         AND NOT EXISTS (SELECT 1 FROM second_factors f WHERE f.user_id = u.id AND f.confirmed_at IS NOT NULL)) AS without_second_factor,
@@ -116,6 +120,7 @@ impl Database {
             unfolded: row.get("unfolded"),
             archiving: row.get("archiving"),
             archive_failing: row.get("archive_failing"),
+            log_kept: row.get("log_kept"),
             standbys,
             reviewers: row.get("reviewers"),
             without_second_factor: row.get("without_second_factor"),

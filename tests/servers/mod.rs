@@ -99,7 +99,10 @@ impl Standby {
         let log = File::options().create(true).append(true).open(self.sockets.join("log")).unwrap();
         let mut postgres = command(self.bin.join("postgres"));
         postgres.arg("-D").arg(&self.data).arg("-k").arg(&self.sockets);
-        for setting in ["listen_addresses=", "max_connections=400", "hot_standby_feedback=on"] {
+        // Of the log it keeps what a standby that was away may lack: one that finds it gone never comes back.
+        let settings =
+            ["listen_addresses=", "max_connections=400", "hot_standby_feedback=on", "wal_keep_size=1GB"];
+        for setting in settings {
             postgres.args(["-c", setting]);
         }
         self.child = Some(postgres.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap());

@@ -168,10 +168,13 @@ impl Pair {
                 self.start_instance(which);
             }
             Fault::KillStandby => {
-                let server = self.servers[standby].as_mut().unwrap();
-                tokio::task::block_in_place(|| server.kill());
+                tokio::task::block_in_place(|| self.servers[standby].as_mut().unwrap().kill());
                 tokio::time::sleep(a_while).await;
-                tokio::task::block_in_place(|| server.start());
+                // What it lacks is in a file of the log that the primary itself has no need of any more.
+                for sql in ["SELECT pg_switch_wal()", "CHECKPOINT", "SELECT pg_switch_wal()", "CHECKPOINT"] {
+                    self.primary().psql(sql);
+                }
+                tokio::task::block_in_place(|| self.servers[standby].as_mut().unwrap().start());
             }
             Fault::StandbyLags => {
                 let server = self.servers[standby].as_ref().unwrap();
@@ -205,8 +208,8 @@ pub async fn run(rounds: usize, seed: u64) -> u64 {
     for round in 0..rounds {
         let fault = FAULTS[round % FAULTS.len()];
         tokio::time::sleep(Duration::from_millis(dice.random_range(300..1000))).await;
-        let before = load.done();
         pair.suffer(fault, &mut dice).await;
+        let before = load.done();
         pair.ready().await;
         assert!(load.progress(before).await, "nothing is stored after {fault:?}:\n{}", pair.state());
     }
