@@ -8,6 +8,7 @@ use baqylau::{
         embedded::{Cluster, Options},
     },
     seeds,
+    vitals::Database,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -121,6 +122,15 @@ async fn standbys_answer_reads_and_people_see_what_they_wrote() {
     })
     .await;
     assert!(scans(&here).await > 0, "the seeds were read there");
+
+    // Whether the log is kept for it is what the doctor asks.
+    let pool = Pool::new(&here, 1).unwrap();
+    let kept = async || Database::read(&pool).await.unwrap().log_kept;
+    assert!(!kept().await);
+    let sql = crate::servers::sql(&here).await;
+    sql.batch_execute("SELECT pg_create_physical_replication_slot('standby')").await.unwrap();
+    assert!(kept().await, "by a slot");
+    sql.batch_execute("SELECT pg_drop_replication_slot('standby')").await.unwrap();
 
     // What was just written is seen by who wrote it, at the same instance without more ado and at another with the
     // position that the write was told, though the standby stands still.
