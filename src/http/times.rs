@@ -6,33 +6,35 @@ use serde::Serializer;
 
 /// RFC 3339 in UTC, with as many digits of the second as there are: none, three or six.
 pub fn moment<S: Serializer>(at: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
-    match moment_digits(at) {
-        Some((text, length)) => serializer.serialize_str(ascii(&text[..length])),
-        None => serializer.serialize_str(&far_moment(at)),
-    }
+    with_moment(at, |text| serializer.serialize_str(ascii(text)))
 }
 
 /// Appends a moment to JSON, as [`moment`] writes it.
 pub fn write_moment(json: &mut Vec<u8>, at: &DateTime<Utc>) {
-    match moment_digits(at) {
-        Some((text, length)) => quote(json, &text[..length]),
-        None => quote(json, far_moment(at).as_bytes()),
-    }
+    with_moment(at, |text| quote(json, text));
 }
 
 /// ISO 8601: `2019-06-09`.
 pub fn date<S: Serializer>(date: &NaiveDate, serializer: S) -> Result<S::Ok, S::Error> {
-    match date_digits(*date) {
-        Some(text) => serializer.serialize_str(ascii(&text)),
-        None => serializer.serialize_str(&date.to_string()),
-    }
+    with_date(*date, |text| serializer.serialize_str(ascii(text)))
 }
 
 /// Appends a date to JSON, as [`date`] writes it.
 pub fn write_date(json: &mut Vec<u8>, date: &NaiveDate) {
-    match date_digits(*date) {
-        Some(text) => quote(json, &text),
-        None => quote(json, date.to_string().as_bytes()),
+    with_date(*date, |text| quote(json, text));
+}
+
+fn with_moment<T>(at: &DateTime<Utc>, then: impl FnOnce(&[u8]) -> T) -> T {
+    match moment_digits(at) {
+        Some((text, length)) => then(&text[..length]),
+        None => then(at.to_rfc3339_opts(SecondsFormat::AutoSi, true).as_bytes()),
+    }
+}
+
+fn with_date<T>(date: NaiveDate, then: impl FnOnce(&[u8]) -> T) -> T {
+    match date_digits(date) {
+        Some(text) => then(&text),
+        None => then(date.to_string().as_bytes()),
     }
 }
 
@@ -57,13 +59,10 @@ fn moment_digits(at: &DateTime<Utc>) -> Option<([u8; 27], usize)> {
     Some((text, digits + 1))
 }
 
-fn far_moment(at: &DateTime<Utc>) -> String {
-    at.to_rfc3339_opts(SecondsFormat::AutoSi, true)
-}
-
+/// The text of a date; none for a year that is not of four digits.
 fn date_digits(date: NaiveDate) -> Option<[u8; 10]> {
     let mut text = *b"0000-00-00";
-    put(&mut text[..4], four_digits(date)?);
+    put(&mut text[..4], u32::try_from(date.year()).ok().filter(|year| *year < 10_000)?);
     put(&mut text[5..7], date.month());
     put(&mut text[8..], date.day());
     Some(text)
@@ -74,10 +73,6 @@ fn quote(json: &mut Vec<u8>, text: &[u8]) {
     json.push(b'"');
     json.extend_from_slice(text);
     json.push(b'"');
-}
-
-fn four_digits(date: NaiveDate) -> Option<u32> {
-    u32::try_from(date.year()).ok().filter(|year| *year < 10_000)
 }
 
 /// Writes a number over the whole of `place`, with zeros before it.

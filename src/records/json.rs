@@ -221,6 +221,25 @@ mod tests {
         Page { items: items.collect(), next: next.clone() }
     }
 
+    #[test]
+    fn what_must_be_escaped_is() {
+        let all: String = (0..=0x30_u8).map(char::from).chain("\\\"\u{7f}\u{2028}ұ".chars()).collect();
+        let details = Details { text: Some(all.clone()), numbers: vec![] };
+        let (station, region) = (Some(all.clone()), Some(all.clone()));
+        let texts = [Texts {
+            id: 1,
+            seconds: 0,
+            description: all,
+            station,
+            region,
+            city: None,
+            number: None,
+            details,
+        }];
+        let page = page(&texts, &[], &None);
+        assert_eq!(page.to_json(), serde_json::to_vec(&page).unwrap());
+    }
+
     proptest! {
         #[test]
         fn a_page_is_written_as_serde_json_writes_it(texts in vec(texts(), 0..8), next in option::of("\\PC*")) {

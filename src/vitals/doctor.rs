@@ -114,7 +114,7 @@ pub fn of_database(database: &Database, pending: usize) -> Vec<Finding> {
         (true, None) => Finding::new("log archive", Level::Ok, "the log is shipped".to_owned()),
     });
     let waits = !database.synchronous_standbys.is_empty();
-    found.extend((!database.standbys.is_empty() || waits).then(|| {
+    if waits || !database.standbys.is_empty() {
         let each: Vec<String> =
             database.standbys.iter().map(|(name, behind)| format!("{name} {behind} bytes behind")).collect();
         let told = format!(
@@ -122,16 +122,18 @@ pub fn of_database(database: &Database, pending: usize) -> Vec<Finding> {
             each.join(", "),
             if waits { "waits" } else { "does not wait" }
         );
-        Finding::check("standbys", waits && !each.is_empty(), Level::Warn, told)
-            .advise("synchronous_standby_names decides whether a failover can lose what was acknowledged")
-    }));
-    found.extend((!database.standbys.is_empty() || waits).then(|| {
-        let told = format!("the log is {} for a standby that was away", kept(database.log_kept));
-        Finding::check("standbys' log", database.log_kept, Level::Warn, told).advise(
+        found.push(
+            Finding::check("standbys", waits && !each.is_empty(), Level::Warn, told).advise(
+                "synchronous_standby_names decides whether a failover can lose what was acknowledged",
+            ),
+        );
+        let kept = if database.log_kept { "kept" } else { "not kept" };
+        let told = format!("the log is {kept} for a standby that was away");
+        found.push(Finding::check("standbys' log", database.log_kept, Level::Warn, told).advise(
             "set wal_keep_size (1GB) or give each standby a slot: one that finds gone what it lacks never comes back, and \
              where a commit waits for it nothing is stored",
-        )
-    }));
+        ));
+    }
     let missing = database.without_second_factor;
     found.push(
         Finding::check(
@@ -156,10 +158,6 @@ pub fn of_database(database: &Database, pending: usize) -> Vec<Finding> {
 
 fn word(on: bool) -> &'static str {
     if on { "on" } else { "off" }
-}
-
-fn kept(kept: bool) -> &'static str {
-    if kept { "kept" } else { "not kept" }
 }
 
 #[cfg(test)]
