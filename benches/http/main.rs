@@ -86,15 +86,15 @@ async fn main() -> anyhow::Result<()> {
         return bench.stop().await;
     }
     bench.fill(10_000).await?;
-    let small = bench.reads("10 thousand").await?;
+    let small = bench.reads("10 thousand records").await?;
     bench.fill(rows).await?;
     bench.sign_in_again().await?;
-    let large = bench.reads(&format!("{rows}")).await?;
+    let large = bench.reads(&format!("{rows} records")).await?;
     bench.export().await?;
     // The machine's pace drifts while millions are put in: the small size is measured on both sides of the large.
     bench.fill(10_000).await?;
     bench.sign_in_again().await?;
-    let again = bench.counts("10 thousand again").await?;
+    let again = bench.counts("10 thousand records again").await?;
     for (((what, small), (_, large)), (_, again)) in small.iter().zip(&large).zip(&again) {
         let ratio = large / ((small + again) / 2.0);
         println!("| {what}: p50 at {rows} over p50 at 10 thousand, before and after | | | {ratio:.2} |");
@@ -326,9 +326,9 @@ impl Bench {
     /// Measures lists and counts; answers the time of each count alone.
     async fn reads(&self, size: &str) -> anyhow::Result<Vec<(&'static str, f64)>> {
         let list = load::get("/api/v1/violations?region=KZ-35&from=2019-06-09&to=2019-06-12");
-        self.beside(&format!("list by region and dates, {size} records"), list, sql::LIST).await?;
+        self.beside(&format!("list by region and dates, {size}"), list, sql::LIST).await?;
         let counts = load::get(COUNTS[0].1);
-        self.beside(&format!("counts by region and day, {size} records"), counts, sql::COUNTS).await?;
+        self.beside(&format!("counts by region and day, {size}"), counts, sql::COUNTS).await?;
         self.counts(size).await
     }
 
@@ -345,7 +345,7 @@ impl Bench {
             turns.sort_by(|a, b| a.p50.total_cmp(&b.p50));
             let Report { p50, p99, .. } = turns[1];
             println!(
-                "| {what}, {size} records, 1 connection: p99 over p50 | {p99:.2} ms | {p50:.2} ms | {:.2} |",
+                "| {what}, {size}, 1 connection: p99 over p50 | {p99:.2} ms | {p50:.2} ms | {:.2} |",
                 p99 / p50
             );
             medians.push((what, p50));
