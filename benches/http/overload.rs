@@ -14,12 +14,13 @@ use tokio::net::TcpStream;
 
 use crate::{
     Bench, PASSWORD, load,
-    load::{Load, at},
+    load::{Load, Report, at},
 };
 
 /// People who send at once, and connections each of them has.
 const PEOPLE: usize = 20;
 const CONNECTIONS: usize = 100;
+const SIGNING_IN: usize = 32;
 const IDLE: usize = 8_000;
 const SLOW: usize = 500;
 
@@ -28,33 +29,46 @@ impl Bench {
     /// wait.
     pub async fn logins(&self) -> anyhow::Result<()> {
         let alone = self.load(64).run(load::submission).await?;
-        for patient in [true, false] {
-            let over = Arc::new(AtomicBool::new(false));
-            let flood: Vec<_> = (0..32).map(|_| tokio::spawn(self.sign_in(over.clone(), patient))).collect();
-            let beside = self.load(64).run(load::submission).await?;
-            over.store(true, Ordering::Relaxed);
-            let (mut signed_in, mut refused) = (0, 0);
-            for task in flood {
-                let (able, unable) = task.await?;
-                (signed_in, refused) = (signed_in + able, refused + unable);
-            }
-            let seconds = self.seconds as f64;
-            println!(
-                "| submissions while 32 connections sign in{} ({:.0}/s, {:.0}/s refused); without them | {:.0}/s, p99 {:.1} ms | {:.0}/s | {:.2} |",
-                if patient { "" } else { " and do not wait when refused" },
-                signed_in as f64 / seconds,
-                refused as f64 / seconds,
-                beside.rate,
-                beside.p99,
-                alone.rate,
-                beside.rate / alone.rate
-            );
+        let over = Arc::new(AtomicBool::new(false));
+        let flood: Vec<_> = (0..SIGNING_IN).map(|_| tokio::spawn(self.sign_in(over.clone()))).collect();
+        let beside = self.load(64).run(load::submission).await?;
+        over.store(true, Ordering::Relaxed);
+        let (mut signed_in, mut refused) = (0, 0);
+        for task in flood {
+            let (able, unable) = task.await?;
+            (signed_in, refused) = (signed_in + able, refused + unable);
         }
+        self.beside_sign_ins("", signed_in, refused, &beside, &alone);
+
+        let body = json!({ "email": "bench@example.org", "password": PASSWORD }).to_string();
+        let flood = Load { connections: SIGNING_IN, ..self.load(0) }
+            .start(move || ("POST", "/api/v1/auth/login".to_owned(), body.clone()), true);
+        let beside = self.load(64).run(load::submission).await?;
+        let (mut signed_in, mut refused) = (0, 0);
+        for task in flood {
+            for (status, _) in task.await?? {
+                if status == 200 { signed_in += 1 } else { refused += 1 }
+            }
+        }
+        self.beside_sign_ins(" and do not wait when refused", signed_in, refused, &beside, &alone);
         Ok(())
     }
 
-    /// Signs in until it is over; tells how often it could and how often it was refused.
-    fn sign_in(&self, over: Arc<AtomicBool>, patient: bool) -> impl Future<Output = (usize, usize)> + use<> {
+    fn beside_sign_ins(&self, how: &str, signed_in: usize, refused: usize, beside: &Report, alone: &Report) {
+        let seconds = self.seconds as f64;
+        println!(
+            "| submissions while {SIGNING_IN} connections sign in{how} ({:.0}/s, {:.0}/s refused); without them | {:.0}/s, p99 {:.1} ms | {:.0}/s | {:.2} |",
+            signed_in as f64 / seconds,
+            refused as f64 / seconds,
+            beside.rate,
+            beside.p99,
+            alone.rate,
+            beside.rate / alone.rate
+        );
+    }
+
+    /// Signs in until it is over and waits as it is told when refused; tells how often it could and how often it could not.
+    fn sign_in(&self, over: Arc<AtomicBool>) -> impl Future<Output = (usize, usize)> + use<> {
         let http = self.http.clone();
         let url = format!("http://{}/api/v1/auth/login", self.address);
         async move {
@@ -68,9 +82,7 @@ impl Bench {
                 }
                 refused += 1;
                 let wait = answer.headers().get("retry-after").and_then(|it| it.to_str().ok()?.parse().ok());
-                if patient {
-                    tokio::time::sleep(Duration::from_secs(wait.unwrap_or(1))).await;
-                }
+                tokio::time::sleep(Duration::from_secs(wait.unwrap_or(1))).await;
             }
             (signed_in, refused)
         }

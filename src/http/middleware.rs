@@ -34,6 +34,9 @@ pub async fn localise(
         None => None,
     };
     let Some(problem) = problem else { return Ok(response) };
+    // A body that came with its head is taken in meanwhile: where nobody has read it the connection would be closed, and a
+    // phone that was refused would have to set up another.
+    tokio::task::yield_now().await;
     let mut localised = problem.response(language);
     if response.request().headers().contains_key("tus-resumable") {
         // tus 1.0 wants its version in every answer.

@@ -92,6 +92,25 @@ async fn a_body_too_large_is_refused_before_it_is_sent() {
 }
 
 #[tokio::test]
+async fn whoever_is_refused_keeps_the_connection() {
+    let app = App::new().await;
+    let mut stream = tokio::net::TcpStream::connect(app.url.strip_prefix("http://").unwrap()).await.unwrap();
+    let body = violation(json!({})).to_string();
+    let request = format!(
+        "POST /api/v1/violations HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    for _ in 0..3 {
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"}") {
+            assert!(stream.read_buf(&mut answer).await.unwrap() > 0, "the connection was closed");
+        }
+        assert!(answer.starts_with(b"HTTP/1.1 401"));
+    }
+}
+
+#[tokio::test]
 async fn what_costs_much_is_made_once_for_all_who_ask_at_the_same_time() {
     let app = App::new().await;
     let nobody = app.nobody();
