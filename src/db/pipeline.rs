@@ -3,7 +3,7 @@
 //!
 //! Answers come in the order of the questions, so one that takes long holds those behind it. A connection that has
 //! answered nothing for a moment gets no more of them while another one moves, and those that came to it later turn to
-//! another, once.
+//! another, each time with more patience: where everything is slow, asking anew would only add to it.
 
 use std::{
     sync::{
@@ -54,17 +54,21 @@ impl Pipeline {
     /// # Errors
     /// Those of the work, and when no connection can be had.
     pub async fn read<T>(&self, work: impl AsyncFn(&AsyncPgConnection) -> DbResult<T>) -> DbResult<T> {
-        let mut turn = Turn::begin(self);
-        let done = tokio::select! {
-            biased;
-            done = turn.take(&work) => done,
-            () = turn.held() => {
-                metrics::counter!("baqylau_reads_moved_total").increment(1);
-                turn = Turn::begin(self);
-                turn.take(&work).await
+        let mut patience = MOMENT;
+        let done = loop {
+            let mut turn = Turn::begin(self);
+            tokio::select! {
+                biased;
+                done = turn.take(&work) => {
+                    turn.answered = true;
+                    break done;
+                }
+                () = turn.held(patience) => {
+                    metrics::counter!("baqylau_reads_moved_total").increment(1);
+                    patience *= 2;
+                }
             }
         };
-        turn.answered = true;
         self.pool.or_anew(done, async |conn| work(conn).await).await
     }
 
@@ -76,9 +80,15 @@ impl Pipeline {
 impl Lane {
     /// Questions that it owes answers to, and whether it stands.
     fn load(&self, now: u64) -> (usize, bool) {
-        let asked = self.asked.load(Ordering::Relaxed);
+        // One that somebody left counts: PostgreSQL may be at work on it.
+        let left = usize::from(self.left.load(Ordering::Relaxed));
+        (self.asked.load(Ordering::Relaxed) + left, self.stands(now, MOMENT))
+    }
+
+    /// Whether it owes answers and gave none for this long.
+    fn stands(&self, now: u64, long: Duration) -> bool {
         let still = now.saturating_sub(self.moved.load(Ordering::Relaxed));
-        (asked, asked > 0 && u128::from(still) > MOMENT.as_millis())
+        self.asked.load(Ordering::Relaxed) > 0 && u128::from(still) > long.as_millis()
     }
 }
 
@@ -121,6 +131,8 @@ impl<'a> Turn<'a> {
             }
             // The others on it were told the same; one of them may have put another in its place already.
             self.lane.connection.lock().await.take_if(|it| Arc::ptr_eq(it, &connection));
+            // Not back to the pool, which would give it out again until it notices that it ended.
+            Arc::into_inner(connection).map(Connection::take);
             if fresh || again {
                 return done;
             }
@@ -137,14 +149,14 @@ impl<'a> Turn<'a> {
         }
     }
 
-    /// Returns when what was asked before holds this one; never for the first.
-    async fn held(&self) {
+    /// Returns when what was asked before holds this one for so long; never for the first.
+    async fn held(&self, patience: Duration) {
         if !self.behind {
             return std::future::pending().await;
         }
         while {
-            tokio::time::sleep(MOMENT).await;
-            !self.lane.load(self.pipeline.now()).1
+            tokio::time::sleep(patience).await;
+            !self.lane.stands(self.pipeline.now(), patience)
         } {}
     }
 }
@@ -169,5 +181,16 @@ mod tests {
         assert_eq!(choose(&[(2, false), (1, false), (1, false)]), 1);
         assert_eq!(choose(&[(1, true), (9, false)]), 1, "one that stands holds what is behind it");
         assert_eq!(choose(&[(3, true), (2, true)]), 1, "all stand");
+    }
+
+    #[test]
+    fn one_that_somebody_left_is_loaded_and_none_that_owes_nothing_stands() {
+        let (lane, later) = (Lane::default(), 1000);
+        assert_eq!(lane.load(later), (0, false));
+        lane.left.store(true, Ordering::Relaxed);
+        assert_eq!(lane.load(later), (1, false));
+        lane.asked.store(1, Ordering::Relaxed);
+        assert_eq!(lane.load(later), (2, true));
+        assert!(!lane.stands(later, Duration::from_secs(1)), "with more patience it does not");
     }
 }
